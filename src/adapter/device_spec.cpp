@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "adapter/device_spec.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace vloop {
+
+namespace {
+
+[[noreturn]] void refuse_unknown(const device_text& text, const device_option& option, std::string_view known) {
+  throw usage_error(fmt::format("{} has no option {}; it has {}", text.kind, quoted(option.name), known));
+}
+
+std::string serial_of(const device_option& option) {
+  const auto& serial = value_of(option);
+  if (serial.size() > serial_bytes_max) {
+    throw usage_error(fmt::format("the serial has {} bytes; a disk has room for {}", serial.size(), serial_bytes_max));
+  }
+  const auto printable = [](char c) { return c > 0x20 && c < 0x7f; };
+  if (!std::all_of(serial.begin(), serial.end(), printable)) {
+    throw usage_error("the serial has a space or a character that is not ASCII; use letters, digits and signs");
+  }
+  return serial;
+}
+
+direct_choice direct_of(const device_option& option) {
+  const auto& word = value_of(option);
+  if (word == "auto") return direct_choice::automatic;
+  if (word == "on") return direct_choice::on;
+  if (word == "off") return direct_choice::off;
+  throw usage_error(fmt::format("direct={} is unknown; give direct=auto, direct=on or direct=off", word));
+}
+
+blk_spec parse_blk(const device_text& text) {
+  blk_spec out;
+  if (!text.subject || text.subject->empty()) {
+    throw usage_error("blk needs the path of a file or block device to serve; write blk=PATH");
+  }
+  out.path = *text.subject;
+  for (const auto& option : text.options) {
+    if (option.name == "readonly") {
+      out.read_only = flag_of(option);
+    } else if (option.name == "serial") {
+      out.serial = serial_of(option);
+    } else if (option.name == "queues") {
+      out.queues = static_cast<std::uint16_t>(number_of(option, 1, queues_max));
+    } else if (option.name == "queue-size") {
+      out.queue_size = ring_size_of(option, blk_queue_size_min, queue_size_max,
+                                    "a disk request takes a header, a status and at least one piece of data");
+    } else if (option.name == "direct") {
+      out.direct = direct_of(option);
+    } else {
+      refuse_unknown(text, option, "readonly, serial=S, queues=N, queue-size=N and direct=auto|on|off");
+    }
+  }
+  return out;
+}
+
+rng_spec parse_rng(const device_text& text) {
+  rng_spec out;
+  if (text.subject) {
+    if (text.subject->empty()) {
+      throw usage_error("rng= is not followed by a path; write rng=SOURCE, or rng alone for /dev/urandom");
+    }
+    out.source = *text.subject;
+  }
+  for (const auto& option : text.options) {
+    if (option.name == "queue-size") {
+      out.queue_size = ring_size_of(option, rng_queue_size_min, queue_size_max, "");
+    } else {
+      refuse_unknown(text, option, "queue-size=N");
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+device_spec parse_device_spec(std::string_view argument) {
+  try {
+    const auto text = split_device_text(argument);
+    if (text.kind == "blk") return parse_blk(text);
+    if (text.kind == "rng") return parse_rng(text);
+    throw usage_error(fmt::format("there is no device {}; the devices are blk=PATH and rng", quoted(text.kind)));
+  } catch (const usage_error& error) {
+    throw usage_error(fmt::format("--device {}: {}", quoted(argument), error.what()));
+  }
+}
+
+}  // namespace vloop

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+//
+// What `--device` asks for, as values: parsed and checked as far as the words themselves go. Whether the file is
+// there, may be opened, or has a size is found out when the device is built, and is then a run-time error.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "adapter/device_text.hpp"
+
+namespace vloop {
+
+/// Bounds of what may be asked for.
+inline constexpr std::uint16_t queues_max = 64;
+inline constexpr std::uint16_t queue_size_max = 1024;
+/// A disk's request takes a descriptor for its header, one for its status and the rest for data, so a ring of
+/// 2 could carry no data at all (seg_max, which the device announces, is the ring's size less 2).
+inline constexpr std::uint16_t blk_queue_size_min = 4;
+/// Random bytes are asked for one buffer at a time: any ring will do.
+inline constexpr std::uint16_t rng_queue_size_min = 1;
+/// VIRTIO_BLK_T_GET_ID has room for this many bytes (virtio 1.3, 5.2.6).
+inline constexpr std::size_t serial_bytes_max = 20;
+
+enum class direct_choice : std::uint8_t { automatic, on, off };
+
+/// blk=PATH[,readonly][,serial=S][,queues=N][,queue-size=N][,direct=auto|on|off]
+struct blk_spec {
+  std::string path;
+  bool read_only = false;
+  std::string serial;  ///< empty: the device makes one up
+  std::uint16_t queues = 1;
+  std::uint16_t queue_size = 256;
+  direct_choice direct = direct_choice::automatic;
+};
+
+/// rng[=SOURCE][,queue-size=N]
+struct rng_spec {
+  std::string source = "/dev/urandom";
+  std::uint16_t queue_size = 8;
+};
+
+using device_spec = std::variant<blk_spec, rng_spec>;
+
+/// Throws usage_error, whose one line begins with the argument itself.
+device_spec parse_device_spec(std::string_view text);
+
+}  // namespace vloop
