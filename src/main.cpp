@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "adapter/report.hpp"
 #include "adapter/run.hpp"
 #include "vloop/version.hpp"
 
@@ -16,6 +17,7 @@ extern const char* const vloop_commit;  // commit.cpp, written by the build
 
 namespace {
 
+using vloop::adapter::device_there;
 using vloop::adapter::log_level;
 using vloop::adapter::run_options;
 
@@ -61,6 +63,7 @@ struct command_line {
   run_options run;
   std::vector<std::string> devices;
   std::string log_level = "info";
+  bool json = false;
   unsigned poll_us_max = static_cast<unsigned>(run_options{}.poll_max.count());
 };
 
@@ -81,7 +84,7 @@ void declare_run(CLI::App& app, command_line& line) {
   run.add_option("--log-level", line.log_level, "trace, debug, info, warn or error; the log goes to standard error")
       ->type_name("LEVEL")
       ->capture_default_str();
-  run.add_flag("--json", line.run.json, "Print the devices' nodes as JSON, one object a line");
+  run.add_flag("--json", line.json, "Print the devices' nodes as JSON, one object a line");
 }
 
 log_level log_level_of(const std::string& word) {
@@ -99,6 +102,13 @@ int run(const command_line& line) {
   options.level = log_level_of(line.log_level);
   options.poll_max = std::chrono::microseconds{line.poll_us_max};
   for (const auto& text : line.devices) options.devices.push_back(vloop::parse_device_spec(text));
+
+  std::size_t there = 0;
+  options.on_device = [&](const device_there& device) {
+    std::puts((line.json ? device_json(device) : device_line(device)).c_str());
+    std::fflush(stdout);  // whoever reads a pipe waits for this line
+    if (++there == options.devices.size()) vloop::adapter::notify_service_manager("READY=1");
+  };
   return vloop::adapter::run(options);
 }
 
