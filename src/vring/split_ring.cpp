@@ -142,8 +142,8 @@ bool used_writer::notification_wanted() {
     const std::uint16_t flags = load(ring_.available->flags, std::memory_order_relaxed);
     return (flags & VRING_AVAIL_F_NO_INTERRUPT) == 0;  // 2.7.7.1
   }
-  // used_event lies behind the available ring's entries; avail->flags is ignored with EVENT_IDX (2.7.7.2).
-  const std::uint16_t event = load(ring_.available->ring[ring_.size], std::memory_order_relaxed);
+  // avail->flags is ignored with EVENT_IDX (2.7.7.2).
+  const std::uint16_t event = load(ring_.used_event(), std::memory_order_relaxed);
   return passed_event(event, next_, before);
 }
 
@@ -154,9 +154,7 @@ void used_writer::refuse_kicks() {
 
 void used_writer::ask_for_kick(std::uint16_t next) {
   if (event_index_) {
-    // avail_event lies behind the used ring's entries, unaligned with them in type only (2.7.10).
-    auto& event = *reinterpret_cast<__virtio16*>(&ring_.used->ring[ring_.size]);
-    store(event, next, std::memory_order_relaxed);
+    store(ring_.available_event(), next, std::memory_order_relaxed);
   } else {
     store(ring_.used->flags, 0, std::memory_order_relaxed);
   }

@@ -61,10 +61,17 @@ struct split_ring {
   static std::size_t bytes(std::uint16_t size);
   static split_ring at(std::byte* base, std::uint16_t size);
 
+  // Where each side says what it wants to be told of, with EVENT_IDX: behind the entries of its own ring.
+  __virtio16& used_event() const { return available->ring[size]; }                            // written by the driver
+  __virtio16& available_event() const { return *reinterpret_cast<__virtio16*>(used_end()); }  // by the device
+
   // The ring that a driver describes by its addresses. Throws std::system_error (EINVAL) where the size is no power of
   // two, an address is not aligned, is not in the driver's memory, or two parts overlap.
   static split_ring find(const memory_map& memory, std::uint64_t descriptors, std::uint64_t available,
                          std::uint64_t used, std::uint16_t size);
+
+ private:
+  std::byte* used_end() const { return reinterpret_cast<std::byte*>(used) + used_bytes(size) - sizeof(__virtio16); }
 };
 
 // Whether moving an index from `before` to `after` passed the entry that the other side asked to be told of

@@ -97,8 +97,7 @@ bool split_ring_driver::publish() {
   // its store of those and its load of avail->idx (2.7.13.4.1).
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (!event_index_) return (load(ring_.used->flags, std::memory_order_relaxed) & VRING_USED_F_NO_NOTIFY) == 0;
-  auto& event = *reinterpret_cast<__virtio16*>(&ring_.used->ring[ring_.size]);
-  return passed_event(load(event, std::memory_order_relaxed), published_, before);
+  return passed_event(load(ring_.available_event(), std::memory_order_relaxed), published_, before);
 }
 
 std::optional<split_ring_driver::used_entry> split_ring_driver::collect() {
@@ -122,7 +121,7 @@ void split_ring_driver::interrupts_off() {
 
 bool split_ring_driver::interrupts_on() {
   if (event_index_) {
-    store(ring_.available->ring[ring_.size], collected_, std::memory_order_relaxed);
+    store(ring_.used_event(), collected_, std::memory_order_relaxed);
   } else {
     store(ring_.available->flags, 0, std::memory_order_relaxed);
   }
