@@ -18,8 +18,7 @@ std::string serial_of(const device_option& option) {
   if (serial.size() > serial_bytes_max) {
     throw usage_error(fmt::format("the serial has {} bytes; a disk has room for {}", serial.size(), serial_bytes_max));
   }
-  const auto printable = [](char c) { return c > 0x20 && c < 0x7f; };
-  if (!std::all_of(serial.begin(), serial.end(), printable)) {
+  if (!is_serial(serial)) {
     throw usage_error("the serial has a space or a character that is not ASCII; use letters, digits and signs");
   }
   return serial;
@@ -77,6 +76,11 @@ rng_spec parse_rng(const device_text& text) {
 }
 
 }  // namespace
+
+bool is_serial(std::string_view serial) {
+  const auto printable = [](char c) { return c > 0x20 && c < 0x7f; };
+  return serial.size() <= serial_bytes_max && std::all_of(serial.begin(), serial.end(), printable);
+}
 
 device_spec parse_device_spec(std::string_view argument) {
   try {

@@ -44,6 +44,9 @@ struct rng_spec {
 
 using device_spec = std::variant<blk_spec, rng_spec>;
 
+/// Fits GET_ID and shows as it was written in /sys/block/vdX/serial: at most 20 bytes, printable ASCII, no space.
+bool is_serial(std::string_view serial);
+
 /// Throws usage_error, whose one line begins with the argument itself.
 device_spec parse_device_spec(std::string_view text);
 

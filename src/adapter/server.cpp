@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+//
+// The public face of adapter::run(): nothing here but a change of words.
+#include <algorithm>
+#include <bit>
+#include <stdexcept>
+#include <stop_token>
+#include <utility>
+
+#include "adapter/device_spec.hpp"
+#include "adapter/run.hpp"
+#include "vloop/vloop.hpp"
+
+namespace vloop {
+
+namespace {
+
+void require(bool holds, const char* otherwise) {
+  if (!holds) throw std::invalid_argument(otherwise);
+}
+
+bool is_ring_size(std::uint16_t size, std::uint16_t least) {
+  return std::has_single_bit(size) && size >= least && size <= queue_size_max;
+}
+
+direct_choice choice_of(direct_io direct) {
+  switch (direct) {
+    case direct_io::automatic:
+      return direct_choice::automatic;
+    case direct_io::on:
+      return direct_choice::on;
+    case direct_io::off:
+      return direct_choice::off;
+  }
+  throw std::invalid_argument("disk: direct is none of automatic, on and off");
+}
+
+}  // namespace
+
+struct server::state {
+  adapter::run_options run;
+  std::stop_source stopping;
+  bool has_run = false;
+};
+
+server::server(server_options options) : state_(std::make_unique<state>()) {
+  auto& run = state_->run;
+  run.threads = options.threads;
+  run.poll_max = options.poll_max;
+  run.handle_signals = options.handle_signals;
+  run.stop = state_->stopping.get_token();
+  if (options.on_ready) {
+    run.on_device = [tell = std::move(options.on_ready)](const adapter::device_there& device) {
+      tell({device.kind, device.label, device.node});
+    };
+  }
+}
+
+server::~server() = default;
+
+void server::add(const disk& what) {
+  require(!what.path.empty(), "disk: the path is empty");
+  require(is_serial(what.serial), "disk: the serial has more than 20 bytes, or one that is not printable ASCII");
+  require(what.queues >= 1 && what.queues <= queues_max, "disk: queues is not from 1 to 64");
+  require(is_ring_size(what.queue_size, blk_queue_size_min), "disk: queue_size is not a power of two from 4 to 1024");
+  state_->run.devices.emplace_back(
+      blk_spec{what.path, what.read_only, what.serial, what.queues, what.queue_size, choice_of(what.direct)});
+}
+
+void server::add(const entropy& what) {
+  require(!what.source.empty(), "entropy: the source is empty");
+  require(is_ring_size(what.queue_size, rng_queue_size_min),
+          "entropy: queue_size is not a power of two from 1 to 1024");
+  state_->run.devices.emplace_back(rng_spec{what.source, what.queue_size});
+}
+
+void server::run() {
+  if (std::exchange(state_->has_run, true)) throw std::logic_error("server::run() was called twice");
+  if (state_->run.devices.empty()) throw std::invalid_argument("server::run() has no device to serve; add() one");
+  if (adapter::run(state_->run) != 0) throw std::runtime_error("the stop was not clean; the log says why");
+}
+
+void server::stop() noexcept {
+  state_->stopping.request_stop();
+}
+
+}  // namespace vloop

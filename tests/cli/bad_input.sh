@@ -1,0 +1,96 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Every mistake a user can make on the command line of `vloop run` ends at once, with one line on standard error
+# that says what is wrong, nothing on standard output, and exit status 2 (the words) or 1 (the world).
+# usage: bad_input.sh VLOOP
+set -u
+
+vloop=$(realpath "$1")
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+chmod 755 .
+truncate -s 1M disk.img
+: > empty.img
+mkdir directory
+truncate -s 1M secret.img
+chmod 000 secret.img
+
+failures=0
+skipped=0
+
+# refused STATUS PATTERN ARGUMENT... : PATTERN is a basic regular expression found in the line.
+refused() {
+  status=$1 pattern=$2
+  shift 2
+  timeout 10 $as "$vloop" "$@" > out 2> err
+  got=$?
+  lines=$(wc -l < err)
+  if [ "$got" = "$status" ] && [ "$lines" = 1 ] && [ ! -s out ] && grep -q '^vloop: ' err && grep -q -- "$pattern" err; then
+    echo "ok: vloop $*: $(cat err)"
+  else
+    echo "FAILED: vloop $*: status $got (want $status), $lines lines on standard error (want 1, with '$pattern'):"
+    cat err out
+    failures=$((failures + 1))
+  fi
+}
+
+skip() {
+  echo "skipped: $*"
+  skipped=$((skipped + 1))
+}
+
+as=
+
+# The words: exit status 2.
+refused 2 'subcommand'
+refused 2 'subcommand' frobnicate
+refused 2 '--device' run
+refused 2 '--device' run --device
+refused 2 'floppy' run --device floppy=disk.img
+refused 2 'blk=PATH' run --device blk
+refused 2 'blk=PATH' run --device blk=
+refused 2 "no option 'colour'" run --device blk=disk.img,colour=red
+refused 2 "'queues' is given twice" run --device blk=disk.img,queues=2,queues=2
+refused 2 "'readonly' is given twice" run --device blk=disk.img,readonly,readonly
+refused 2 'queues=0 is out of range' run --device blk=disk.img,queues=0
+refused 2 'queue-size=3 is not a power of two' run --device blk=disk.img,queue-size=3
+refused 2 'queue-size=2 is too small' run --device blk=disk.img,queue-size=2
+refused 2 'direct=maybe' run --device blk=disk.img,direct=maybe
+refused 2 '--threads' run --device blk=disk.img --threads 0
+refused 2 '--threads' run --device blk=disk.img --threads many
+refused 2 '--poll' run --device blk=disk.img --poll -1
+refused 2 '--log-level' run --device blk=disk.img --log-level loud
+refused 2 'not expected' run --device blk=disk.img --frobnicate
+refused 2 'not expected' run --device blk=disk.img disk2.img
+# A mistake in the second device is found before the first one exists.
+refused 2 'queues=0' run --device blk=disk.img --device blk=disk.img,queues=0
+
+# The world: exit status 1. The backing is looked at before the module, so these hold on any host.
+refused 1 'missing.img.*No such file' run --device blk=missing.img
+refused 1 'directory' run --device blk=directory
+refused 1 'empty.img' run --device blk=empty.img
+refused 1 'missing-source.*No such file' run --device rng=missing-source
+refused 1 'directory' run --device rng=directory
+
+# Root reads everything, so an unreadable file needs another user.
+if [ "$(id -u)" != 0 ]; then
+  refused 1 'secret.img.*Permission denied' run --device blk=secret.img
+elif command -v setpriv > /dev/null && setpriv --reuid=65534 --regid=65534 --clear-groups "$vloop" --version > /dev/null 2>&1; then
+  as='setpriv --reuid=65534 --regid=65534 --clear-groups'
+  refused 1 'secret.img.*Permission denied' run --device blk=secret.img
+  as=
+else
+  skip 'unreadable file: running as root, and the program cannot be started as another user (setpriv)'
+fi
+
+if [ -e /dev/vloop ]; then
+  skip 'no module: this machine has /dev/vloop'
+else
+  refused 1 '/dev/vloop' run --device blk=disk.img
+  refused 1 'modprobe vloop' run --device blk=disk.img
+fi
+
+echo "$failures failed, $skipped skipped"
+[ "$failures" = 0 ]
