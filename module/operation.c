@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Operations: move data between a request and a file, write the status byte,
+ * give the request back, tell the driver.  All of that in one step is what
+ * makes the data path short.
+ *
+ * The data is moved by the backing file's own read_iter and write_iter on a
+ * bio_vec iterator over the driver's pages, so no process ever sees them, and
+ * direct I/O copies nothing.
+ *
+ * Life of an operation:
+ *
+ *   vloop_op_submit ── could block ──> vloop_op_work ─┐
+ *        │  │                               │         │ -EIOCBQUEUED
+ *        │  └── -EIOCBQUEUED ──> op_iocb_complete <───┘
+ *        │                                  │
+ *        └─ ended at once ──> op_finish <───┴── (short or -EAGAIN: back to work)
+ *
+ * Exactly one of the three runs op_finish; slot->issue decides between an
+ * issuer that is still inside read_iter and a completion that came early.
+ */
+#include <linux/file.h>
+#include <linux/nospec.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "vloop.h"
+
+#define VLOOP_OP_FLAGS (VLOOP_OP_COMPLETE | VLOOP_OP_STATUS | \
+			VLOOP_OP_DETACH | VLOOP_OP_DSYNC)
+
+static bool op_fills_request(const struct vloop_op *op)
+{
+	return op->verb == VLOOP_VERB_FILE_TO_REQUEST ||
+	       op->verb == VLOOP_VERB_COPY_TO_REQUEST;
+}
+
+static bool op_uses_file(const struct vloop_op *op)
+{
+	return op->verb == VLOOP_VERB_FILE_TO_REQUEST ||
+	       op->verb == VLOOP_VERB_REQUEST_TO_FILE ||
+	       op->verb == VLOOP_VERB_SYNC_FILE;
+}
+
+static bool op_copies(const struct vloop_op *op)
+{
+	return op->verb == VLOOP_VERB_COPY_TO_REQUEST ||
+	       op->verb == VLOOP_VERB_COPY_FROM_REQUEST;
+}
+
+static bool op_writes_file(const struct vloop_op *op)
+{
+	return op->verb == VLOOP_VERB_REQUEST_TO_FILE;
+}
+
+/* What can be said about an operation without looking at its request. */
+static int op_check(const struct vloop_op *op)
+{
+	u32 needs_complete = VLOOP_OP_STATUS | VLOOP_OP_DETACH;
+
+	if (op->verb >= VLOOP_VERBS || op->flags & ~VLOOP_OP_FLAGS || op->pad ||
+	    op->reserved[0] || op->reserved[1])
+		return -EINVAL;
+	if (op->flags & needs_complete && !(op->flags & VLOOP_OP_COMPLETE))
+		return -EINVAL;
+	if (op->flags & VLOOP_OP_DSYNC && !op_writes_file(op))
+		return -EINVAL;
+	if (op->length > MAX_RW_COUNT || op->skip > S32_MAX)
+		return -EINVAL;
+	if (op_copies(op) && op->length > VLOOP_COPY_MAX)
+		return -EINVAL;
+	/* The process has not seen the bytes yet: it can't know the answer. */
+	if (op->verb == VLOOP_VERB_COPY_FROM_REQUEST &&
+	    op->flags & VLOOP_OP_COMPLETE)
+		return -EINVAL;
+	if (op->offset > S64_MAX - op->length)
+		return -EINVAL;
+	if ((op->verb == VLOOP_VERB_NONE || op->verb == VLOOP_VERB_SYNC_FILE) &&
+	    (op->length || op->skip))
+		return -EINVAL;
+	return 0;
+}
+
+/* Whether the operation stays inside the request.  With queue->lock. */
+static int op_check_range(const struct vloop_op *op,
+			  const struct vloop_slot *slot)
+{
+	u32 status = op->flags & VLOOP_OP_STATUS ? 1 : 0;
+	u64 end = (u64)op->skip + op->length;
+
+	if (status > slot->writable)
+		return -EINVAL;
+	if (op_fills_request(op))
+		return end + status > slot->writable ? -EINVAL : 0;
+	return end > slot->readable ? -EINVAL : 0;
+}
+
+static struct vloop_file *vloop_file_get(struct vloop_device *vd, u16 index)
+{
+	struct vloop_file *vf;
+
+	if (index >= VLOOP_FILES_MAX)
+		return NULL;
+	index = array_index_nospec(index, VLOOP_FILES_MAX);
+	rcu_read_lock();
+	vf = rcu_dereference(vd->files[index]);
+	if (vf && !refcount_inc_not_zero(&vf->users))
+		vf = NULL;
+	rcu_read_unlock();
+	return vf;
+}
+
+void vloop_file_put(struct vloop_file *vf)
+{
+	if (vf && refcount_dec_and_test(&vf->users)) {
+		fput(vf->file);
+		kfree_rcu(vf, rcu);
+	}
+}
+
+/* Make the request BUSY with @op, or say why not. */
+static struct vloop_slot *op_claim(struct vloop_queue *queue,
+				   const struct vloop_op *op)
+{
+	struct vloop_slot *slot;
+	unsigned long flags;
+	int err = 0;
+
+	if (op->head >= queue->size)
+		return ERR_PTR(-EINVAL);
+	slot = &queue->slots[array_index_nospec(op->head, queue->size)];
+
+	spin_lock_irqsave(&queue->lock, flags);
+	if (vloop_deserted(queue->device))
+		err = -ENODEV;
+	else if (!queue->ready || slot->state == VLOOP_SLOT_FREE ||
+		 slot->seq != op->seq)
+		err = -ESTALE;
+	else if (slot->state == VLOOP_SLOT_BUSY || slot->done_unread ||
+		 slot->redeliver)
+		err = -EBUSY;
+	else
+		err = op_check_range(op, slot);
+	if (err == -ESTALE)
+		queue->stats->stale++;
+	if (!err) {
+		slot->state = VLOOP_SLOT_BUSY;
+		slot->op = *op;
+		slot->moved = 0;
+		slot->file = NULL;
+		slot->bvec = NULL;
+		slot->freeze_protected = false;
+		queue->users++;
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return err ? ERR_PTR(err) : slot;
+}
+
+static void op_note_filled(struct vloop_slot *slot)
+{
+	const struct vloop_op *op = &slot->op;
+
+	if (op_fills_request(op) && op->skip <= slot->filled)
+		slot->filled = max(slot->filled, op->skip + slot->moved);
+}
+
+/*
+ * Write what the driver may rely on behind the used entry, and return its
+ * length: never more than was really filled from the front.
+ */
+static u32 op_seal(struct vloop_slot *slot, bool ok)
+{
+	u8 status = ok ? slot->op.status_ok : slot->op.status_error;
+
+	if (!(slot->op.flags & VLOOP_OP_STATUS))
+		return slot->filled;
+	vloop_slot_copy(slot, true, slot->writable - 1, &status, 1);
+	if (!ok)
+		return slot->filled;
+	/* Success promises every byte: none of them may be stale memory. */
+	if (slot->filled < slot->writable - 1)
+		vloop_slot_copy(slot, true, slot->filled, NULL,
+				slot->writable - 1 - slot->filled);
+	return slot->writable;
+}
+
+static void op_account(struct vloop_slot *slot, long result, bool ok)
+{
+	struct vloop_queue_stats *stats = slot->queue->stats;
+	const struct vloop_op *op = &slot->op;
+
+	stats->verb_ops[op->verb]++;
+	stats->verb_bytes[op->verb] += slot->moved;
+	if (op_copies(op))
+		stats->bytes_copied += slot->moved;
+	else
+		stats->bytes_moved += slot->moved;
+	if (!ok) {
+		stats->verb_errors[op->verb]++;
+		stats->errors++;
+	}
+}
+
+/* @result: 0 or a negative errno; slot->moved says how far it came. */
+static void op_finish(struct vloop_slot *slot, long result)
+{
+	struct vloop_queue *queue = slot->queue;
+	const struct vloop_op op = slot->op;
+	bool ok = result == 0 && slot->moved == op.length;
+	unsigned long flags;
+	bool wake = false;
+	u32 length = 0;
+
+	if (!ok && result == 0)
+		result = -EIO;	/* the file ended before the transfer did */
+	op_note_filled(slot);
+	if (op.flags & VLOOP_OP_COMPLETE)
+		length = op_seal(slot, ok);
+	if (slot->bvec && slot->bvec != slot->bvec_inline)
+		mempool_free(slot->bvec, &queue->bvecs);
+	vloop_file_put(slot->file);
+
+	spin_lock_irqsave(&queue->lock, flags);
+	op_account(slot, result, ok);
+	slot->state = VLOOP_SLOT_FETCHED;
+	if (!(op.flags & VLOOP_OP_DETACH)) {
+		slot->done_unread = true;
+		slot->done_seq = op.seq;
+		slot->done_user_data = op.user_data;
+		slot->done_result = slot->moved || ok ? slot->moved : result;
+		list_add_tail(&slot->done_node, &queue->done);
+		wake = true;
+	} else if (!ok) {
+		struct vloop_error error = {
+			.head = op.head, .verb = op.verb, .seq = op.seq,
+			.error = result,
+		};
+
+		wake = kfifo_put(&queue->errors, error);
+	}
+	if (op.flags & VLOOP_OP_COMPLETE)
+		vloop_queue_push(slot, length);
+	else if (vloop_deserted(queue->device))
+		vloop_queue_answer_dead(slot);
+	if (wake)
+		wake_up_interruptible_poll(&queue->readers, EPOLLIN);
+	spin_unlock_irqrestore(&queue->lock, flags);
+}
+
+/* The end of an operation outside of the call that submitted it. */
+static void op_finish_async(struct vloop_slot *slot, long result)
+{
+	struct vloop_queue *queue = slot->queue;
+
+	op_finish(slot, result);
+	vloop_queue_signal(queue);
+	vloop_queue_put(queue);
+}
+
+static void op_end_write(struct vloop_slot *slot)
+{
+	if (slot->freeze_protected) {
+		slot->freeze_protected = false;
+		kiocb_end_write(&slot->iocb);
+	}
+}
+
+/*
+ * What one read_iter or write_iter came to.  Returns true when the operation
+ * has ended with *@result, false when a worker must go on with it.
+ */
+static bool op_progress(struct vloop_slot *slot, long ret, long *result)
+{
+	bool nowait = slot->iocb.ki_flags & IOCB_NOWAIT;
+
+	op_end_write(slot);
+	if (nowait && (ret == -EAGAIN || ret == -EOPNOTSUPP))
+		return false;
+	if (ret < 0) {
+		*result = ret;
+		return true;
+	}
+	slot->moved += ret;
+	*result = 0;
+	return ret == 0 || slot->moved >= slot->op.length;
+}
+
+static void op_defer(struct vloop_slot *slot)
+{
+	struct vloop_queue *queue = slot->queue;
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	queue->stats->deferred++;
+	spin_unlock_irqrestore(&queue->lock, flags);
+	queue_work(queue->device->wq, &slot->work);
+}
+
+static void op_iocb_complete(struct kiocb *iocb, long ret)
+{
+	struct vloop_slot *slot = container_of(iocb, struct vloop_slot, iocb);
+	long result;
+
+	slot->issue_result = ret;
+	/* The issuer is still in read_iter: it will find the result and go on. */
+	if (atomic_cmpxchg(&slot->issue, VLOOP_ISSUING, VLOOP_ENDED_EARLY) ==
+	    VLOOP_ISSUING)
+		return;
+	if (op_progress(slot, ret, &result))
+		op_finish_async(slot, result);
+	else
+		op_defer(slot);
+}
+
+static int op_build_iter(struct vloop_slot *slot)
+{
+	const struct vloop_op *op = &slot->op;
+	bool fill = op_fills_request(op);
+	unsigned int n = fill ? slot->writable_descs : slot->readable_descs;
+	u32 left = op->length - slot->moved;
+
+	if (!slot->bvec)
+		slot->bvec = n <= VLOOP_INLINE_BVECS ?
+			     slot->bvec_inline :
+			     mempool_alloc(&slot->queue->bvecs, GFP_NOIO);
+	n = vloop_slot_bvecs(slot, fill, op->skip + slot->moved, left,
+			     slot->bvec);
+	iov_iter_bvec(&slot->iter, fill ? ITER_DEST : ITER_SOURCE, slot->bvec,
+		      n, left);
+	return 0;
+}
+
+/* Keep a freeze of the backing file system out while the write runs. */
+static bool op_start_write(struct vloop_slot *slot, bool nowait)
+{
+	struct inode *inode = file_inode(slot->iocb.ki_filp);
+
+	slot->iocb.ki_flags |= IOCB_WRITE;
+	if (!S_ISREG(inode->i_mode))
+		return true;
+	if (!nowait)
+		sb_start_write(inode->i_sb);
+	else if (!sb_start_write_trylock(inode->i_sb))
+		return false;
+	/* Ended by whoever completes: lockdep must not expect it from us. */
+	__sb_writers_release(inode->i_sb, SB_FREEZE_WRITE);
+	slot->freeze_protected = true;
+	return true;
+}
+
+/*
+ * Hand the rest of the transfer to the file.  Returns what read_iter returned;
+ * after -EIOCBQUEUED the slot belongs to the completion.
+ */
+static long op_issue(struct vloop_slot *slot, bool nowait)
+{
+	struct file *file = slot->file->file;
+	const struct vloop_op *op = &slot->op;
+	struct kiocb *iocb = &slot->iocb;
+	long ret;
+
+	op_build_iter(slot);
+	init_sync_kiocb(iocb, file);
+	iocb->ki_pos = op->offset + slot->moved;
+	iocb->ki_complete = op_iocb_complete;
+	if (nowait)
+		iocb->ki_flags |= IOCB_NOWAIT;
+	if (op->flags & VLOOP_OP_DSYNC)
+		iocb->ki_flags |= IOCB_DSYNC;
+
+	atomic_set(&slot->issue, VLOOP_ISSUING);
+	if (!op_writes_file(op))
+		ret = vfs_iocb_iter_read(file, iocb, &slot->iter);
+	else if (op_start_write(slot, nowait))
+		ret = vfs_iocb_iter_write(file, iocb, &slot->iter);
+	else
+		ret = -EAGAIN;
+	if (ret != -EIOCBQUEUED)
+		return ret;
+	if (atomic_cmpxchg(&slot->issue, VLOOP_ISSUING, VLOOP_ISSUED) ==
+	    VLOOP_ISSUING)
+		return -EIOCBQUEUED;
+	return slot->issue_result;
+}
+
+/* Backing I/O must not wait for memory that only this disk could free. */
+static unsigned int backing_io_begin(void)
+{
+	unsigned int flags = current->flags &
+			     (PF_MEMALLOC_NOIO | PF_LOCAL_THROTTLE);
+
+	current->flags |= PF_MEMALLOC_NOIO | PF_LOCAL_THROTTLE;
+	return flags;
+}
+
+static void backing_io_end(unsigned int flags)
+{
+	current_restore_flags(flags, PF_MEMALLOC_NOIO | PF_LOCAL_THROTTLE);
+}
+
+/* The rest of an operation that could not be done without blocking. */
+void vloop_op_work(struct work_struct *work)
+{
+	struct vloop_slot *slot = container_of(work, struct vloop_slot, work);
+	unsigned int flags = backing_io_begin();
+	long ret, result;
+
+	if (slot->op.verb == VLOOP_VERB_SYNC_FILE) {
+		result = vfs_fsync(slot->file->file, 1);
+		op_finish_async(slot, result);
+		goto out;
+	}
+	do {
+		ret = op_issue(slot, false);
+		if (ret == -EIOCBQUEUED)
+			goto out;
+	} while (!op_progress(slot, ret, &result));
+	op_finish_async(slot, result);
+out:
+	backing_io_end(flags);
+}
+
+static bool may_try_nowait(const struct vloop_slot *slot)
+{
+	struct file *file = slot->file->file;
+
+	if (!(file->f_mode & FMODE_NOWAIT))
+		return false;
+	return !op_writes_file(&slot->op) ||
+	       file->f_iocb_flags & IOCB_DIRECT ||
+	       vloop_buffered_write_nowait(file);
+}
+
+static void op_transfer(struct vloop_slot *slot)
+{
+	unsigned int flags;
+	long ret, result;
+
+	if (slot->op.verb == VLOOP_VERB_SYNC_FILE || !may_try_nowait(slot)) {
+		op_defer(slot);
+		return;
+	}
+	flags = backing_io_begin();
+	ret = op_issue(slot, true);
+	backing_io_end(flags);
+	if (ret == -EIOCBQUEUED)
+		return;
+	if (!op_progress(slot, ret, &result)) {
+		op_defer(slot);
+		return;
+	}
+	op_finish(slot, result);
+	vloop_queue_put(slot->queue);
+}
+
+/*
+ * Process memory is touched only before the request becomes busy and after it
+ * no longer is: a page fault there may take for ever, and a reset waits for
+ * busy requests.
+ */
+static int op_copy_to_request(struct vloop_queue *queue,
+			      const struct vloop_op *op)
+{
+	struct vloop_slot *slot;
+	void *bounce;
+
+	bounce = vmemdup_user(u64_to_user_ptr(op->address), op->length);
+	if (IS_ERR(bounce))
+		return PTR_ERR(bounce);
+	slot = op_claim(queue, op);
+	if (!IS_ERR(slot)) {
+		slot->moved = vloop_slot_copy(slot, true, op->skip, bounce,
+					      op->length);
+		op_finish(slot, 0);
+		vloop_queue_put(queue);
+	}
+	kvfree(bounce);
+	return PTR_ERR_OR_ZERO(slot);
+}
+
+static int op_copy_from_request(struct vloop_queue *queue,
+				const struct vloop_op *op)
+{
+	void __user *user = u64_to_user_ptr(op->address);
+	struct vloop_slot *slot;
+	int err = 0;
+	void *bounce;
+
+	bounce = kvmalloc(op->length, GFP_KERNEL_ACCOUNT);
+	if (!bounce)
+		return -ENOMEM;
+	slot = op_claim(queue, op);
+	if (!IS_ERR(slot)) {
+		slot->moved = vloop_slot_copy(slot, false, op->skip, bounce,
+					      op->length);
+		op_finish(slot, 0);
+		vloop_queue_put(queue);
+		if (copy_to_user(user, bounce, op->length))
+			err = -EFAULT;
+	} else {
+		err = PTR_ERR(slot);
+	}
+	kvfree(bounce);
+	return err;
+}
+
+/*
+ * Begin @op, and end it too if that needs no waiting.  Returns 0 or the reason
+ * why it could not begin.  The caller is a user of the queue and signals it.
+ */
+int vloop_op_submit(struct vloop_queue *queue, const struct vloop_op *op)
+{
+	struct vloop_file *vf = NULL;
+	struct vloop_slot *slot;
+	int err = op_check(op);
+
+	if (err)
+		return err;
+	if (op->verb == VLOOP_VERB_COPY_TO_REQUEST && op->length)
+		return op_copy_to_request(queue, op);
+	if (op->verb == VLOOP_VERB_COPY_FROM_REQUEST && op->length)
+		return op_copy_from_request(queue, op);
+	if (op_uses_file(op)) {
+		vf = vloop_file_get(queue->device, op->file);
+		if (!vf)
+			return -EBADF;
+	}
+	slot = op_claim(queue, op);
+	if (IS_ERR(slot)) {
+		vloop_file_put(vf);
+		return PTR_ERR(slot);
+	}
+	slot->file = vf;
+	if (vf && (op->length || op->verb == VLOOP_VERB_SYNC_FILE)) {
+		op_transfer(slot);
+	} else {
+		op_finish(slot, 0);
+		vloop_queue_put(queue);
+	}
+	return 0;
+}

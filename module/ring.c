@@ -1,0 +1,617 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The device's half of the split ring (virtio 1.3, section 2.7), in the kernel.
+ *
+ * The process never writes ring memory: a wrong used entry would free pages
+ * that a transfer still uses.  It sees the available ring read-only and asks
+ * for everything else by read() and write() on the queue descriptor.
+ */
+#include <linux/nospec.h>
+#include <linux/sched/clock.h>
+#include <linux/slab.h>
+
+#include "vloop.h"
+
+static u16 ring16(__virtio16 value)
+{
+	return __virtio16_to_cpu(true, value);
+}
+
+static u32 ring32(__virtio32 value)
+{
+	return __virtio32_to_cpu(true, value);
+}
+
+static u64 ring64(__virtio64 value)
+{
+	return __virtio64_to_cpu(true, value);
+}
+
+/*
+ * The driver's memory behind a descriptor.  Without ACCESS_PLATFORM virtio_ring
+ * stores physical addresses of memory that the kernel maps.
+ */
+static void *desc_memory(const struct vring_desc *desc)
+{
+	return phys_to_virt(ring64(desc->addr));
+}
+
+int vloop_queue_init(struct vloop_device *vd, unsigned int index,
+		     const struct vloop_queue_config *config)
+{
+	struct vloop_queue *queue = &vd->queues[index];
+	size_t descs = config->size * sizeof(struct vring_desc);
+	size_t avail = sizeof(u16) * (3 + config->size);
+	size_t used = sizeof(u16) * 3 +
+		      sizeof(struct vring_used_elem) * config->size;
+	unsigned int i;
+
+	queue->device = vd;
+	queue->index = index;
+	queue->size = config->size;
+	queue->death_policy = config->death_policy;
+	queue->death_status = config->death_status;
+	spin_lock_init(&queue->lock);
+	init_waitqueue_head(&queue->idle);
+	init_waitqueue_head(&queue->readers);
+	INIT_LIST_HEAD(&queue->done);
+	INIT_LIST_HEAD(&queue->redeliver);
+	INIT_KFIFO(queue->errors);
+	INIT_WORK(&queue->reap, vloop_queue_reap_work);
+
+	queue->memory_size = PAGE_ALIGN(descs) + PAGE_ALIGN(avail) +
+			     PAGE_ALIGN(used);
+	queue->memory = alloc_pages_exact(queue->memory_size,
+					  GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	queue->stats = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	queue->slots = kvcalloc(queue->size, sizeof(*queue->slots),
+				GFP_KERNEL_ACCOUNT);
+	if (!queue->memory || !queue->stats || !queue->slots)
+		return -ENOMEM;
+
+	queue->ring_start = queue->memory + PAGE_ALIGN(descs) - descs;
+	vring_init(&queue->vring, queue->size, queue->ring_start, PAGE_SIZE);
+
+	for (i = 0; i < queue->size; i++) {
+		struct vloop_slot *slot = &queue->slots[i];
+
+		slot->queue = queue;
+		slot->head = i;
+		INIT_WORK(&slot->work, vloop_op_work);
+	}
+	/* One element is enough to go on when memory is short. */
+	return mempool_init_kmalloc_pool(&queue->bvecs, 1, queue->size *
+					 sizeof(struct bio_vec));
+}
+
+/* Also after a vloop_queue_init() that failed half way. */
+void vloop_queue_destroy(struct vloop_queue *queue)
+{
+	mempool_exit(&queue->bvecs);
+	kvfree(queue->slots);
+	free_page((unsigned long)queue->stats);
+	if (queue->memory)
+		free_pages_exact(queue->memory, queue->memory_size);
+}
+
+/* The driver's find_vqs: @vq was just made on the zeroed ring memory. */
+void vloop_queue_setup(struct vloop_queue *queue, struct virtqueue *vq)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	queue->vq = vq;
+	queue->event_idx = virtio_has_feature(vq->vdev,
+					      VIRTIO_RING_F_EVENT_IDX);
+	queue->last_avail = 0;
+	queue->used_idx = 0;
+	queue->signalled_used = 0;
+	queue->signalled_valid = false;
+	queue->debt = false;
+	queue->failed = false;
+	queue->announce = true;
+	queue->setups++;
+	queue->stats->resets++;
+	queue->ready = true;
+	spin_unlock_irqrestore(&queue->lock, flags);
+}
+
+/*
+ * No operation begins after this, and all that ran have ended.  Takes as long
+ * as the backing files need for what was already given to them.
+ */
+void vloop_queue_quiesce(struct vloop_queue *queue)
+{
+	struct vloop_slot *slot;
+	unsigned long flags;
+	unsigned int i;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	queue->ready = false;
+	spin_unlock_irqrestore(&queue->lock, flags);
+
+	wait_event(queue->idle, READ_ONCE(queue->users) == 0);
+
+	/* The lock also lets the last vloop_queue_put() leave its wake-up. */
+	spin_lock_irqsave(&queue->lock, flags);
+	for (i = 0; i < queue->size; i++) {
+		slot = &queue->slots[i];
+		slot->state = VLOOP_SLOT_FREE;
+		if (slot->redeliver) {
+			slot->redeliver = false;
+			list_del(&slot->redeliver_node);
+		}
+	}
+	queue->stats->in_flight = 0;
+	spin_unlock_irqrestore(&queue->lock, flags);
+}
+
+void vloop_queue_put(struct vloop_queue *queue)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	if (--queue->users == 0)
+		wake_up(&queue->idle);
+	spin_unlock_irqrestore(&queue->lock, flags);
+}
+
+/*
+ * Check the chain that starts at slot->head once; operations rely on it.  The
+ * driver is part of this kernel, yet a chain that makes no sense must stop the
+ * queue and not the machine.
+ */
+static int measure_chain(struct vloop_slot *slot)
+{
+	struct vloop_queue *queue = slot->queue;
+	u64 readable = 0, writable = 0;
+	unsigned int n, index = slot->head;
+
+	slot->readable_descs = 0;
+	slot->writable_descs = 0;
+	for (n = 0; n < queue->size; n++) {
+		const struct vring_desc *desc = &queue->vring.desc[index];
+		u16 flags = ring16(desc->flags);
+
+		if (flags & VRING_DESC_F_INDIRECT)
+			return -EINVAL;
+		if (flags & VRING_DESC_F_WRITE) {
+			writable += ring32(desc->len);
+			slot->writable_descs++;
+		} else {
+			/* virtio 1.3, 2.7.4.2: readable before writable. */
+			if (slot->writable_descs)
+				return -EINVAL;
+			readable += ring32(desc->len);
+			slot->readable_descs++;
+		}
+		if (!(flags & VRING_DESC_F_NEXT)) {
+			if (readable > S32_MAX || writable > S32_MAX)
+				return -EINVAL;
+			slot->readable = readable;
+			slot->writable = writable;
+			return 0;
+		}
+		index = ring16(desc->next);
+		if (index >= queue->size)
+			return -EINVAL;
+	}
+	return -EINVAL;
+}
+
+/* First descriptor of the readable or the writable part. */
+static unsigned int part_start(const struct vloop_slot *slot, bool writable)
+{
+	unsigned int n, index = slot->head;
+
+	for (n = 0; writable && n < slot->readable_descs; n++)
+		index = ring16(slot->queue->vring.desc[index].next);
+	return index;
+}
+
+/*
+ * Copy between @buffer and @length bytes of one part of the request, beginning
+ * @skip bytes into it; a NULL @buffer fills with zeroes.  Returns what was
+ * copied, less than @length only if the part ends before.
+ */
+u32 vloop_slot_copy(const struct vloop_slot *slot, bool writable, u32 skip,
+		    void *buffer, u32 length)
+{
+	unsigned int n = writable ? slot->writable_descs : slot->readable_descs;
+	unsigned int index = part_start(slot, writable);
+	u32 copied = 0;
+
+	for (; n && copied < length; n--) {
+		const struct vring_desc *desc = &slot->queue->vring.desc[index];
+		u32 size = ring32(desc->len);
+
+		if (skip < size) {
+			u32 bytes = min(size - skip, length - copied);
+			void *memory = desc_memory(desc) + skip;
+
+			if (!buffer)
+				memset(memory, 0, bytes);
+			else if (writable)
+				memcpy(memory, buffer + copied, bytes);
+			else
+				memcpy(buffer + copied, memory, bytes);
+			copied += bytes;
+			skip = 0;
+		} else {
+			skip -= size;
+		}
+		index = ring16(desc->next);
+	}
+	return copied;
+}
+
+/* The same range as bio_vecs; @bvecs has room for every descriptor of the part. */
+unsigned int vloop_slot_bvecs(const struct vloop_slot *slot, bool writable,
+			      u32 skip, u32 length, struct bio_vec *bvecs)
+{
+	unsigned int n = writable ? slot->writable_descs : slot->readable_descs;
+	unsigned int index = part_start(slot, writable);
+	unsigned int used = 0;
+
+	for (; n && length; n--) {
+		const struct vring_desc *desc = &slot->queue->vring.desc[index];
+		u32 size = ring32(desc->len);
+
+		if (skip < size) {
+			phys_addr_t addr = ring64(desc->addr) + skip;
+			u32 bytes = min(size - skip, length);
+
+			bvec_set_page(&bvecs[used++],
+				      pfn_to_page(PHYS_PFN(addr)), bytes,
+				      offset_in_page(addr));
+			length -= bytes;
+			skip = 0;
+		} else {
+			skip -= size;
+		}
+		index = ring16(desc->next);
+	}
+	return used;
+}
+
+static bool avail_is_new(const struct vloop_queue *queue)
+{
+	return ring16(READ_ONCE(queue->vring.avail->idx)) != queue->last_avail;
+}
+
+static bool may_fetch(const struct vloop_queue *queue)
+{
+	return queue->ready && !queue->failed &&
+	       READ_ONCE(queue->device->status) & VIRTIO_CONFIG_S_DRIVER_OK;
+}
+
+/* Take the next available chain into its slot, or NULL.  With queue->lock. */
+static struct vloop_slot *take_available(struct vloop_queue *queue)
+{
+	u16 pending = ring16(READ_ONCE(queue->vring.avail->idx)) -
+		      queue->last_avail;
+	struct vloop_slot *slot;
+	u16 head;
+
+	if (!pending)
+		return NULL;
+	/* Orders the load of avail->idx before the loads of what it published. */
+	smp_rmb();
+	head = ring16(queue->vring.avail->ring[queue->last_avail &
+					       (queue->size - 1)]);
+	if (pending > queue->size || head >= queue->size)
+		goto broken;
+
+	slot = &queue->slots[head];
+	if (slot->state != VLOOP_SLOT_FREE || measure_chain(slot))
+		goto broken;
+
+	queue->last_avail++;
+	slot->state = VLOOP_SLOT_FETCHED;
+	slot->seq++;
+	slot->filled = 0;
+	slot->fetched_at = local_clock();
+	queue->stats->taken++;
+	queue->stats->in_flight++;
+	return slot;
+
+broken:
+	queue->failed = true;
+	queue->announce_failed = true;
+	dev_err(&queue->device->dev,
+		"queue %u: the driver made an invalid chain available (head %u)\n",
+		queue->index, head);
+	return NULL;
+}
+
+static void record_request(const struct vloop_slot *slot,
+			   struct vloop_record *record)
+{
+	record->type = VLOOP_RECORD_REQUEST;
+	record->head = slot->head;
+	record->seq = slot->seq;
+	record->readable = slot->readable;
+	record->writable = slot->writable;
+	vloop_slot_copy(slot, false, 0, record->data,
+			min_t(u32, slot->readable, sizeof(record->data)));
+}
+
+static void record_event(struct vloop_record *record, enum vloop_event event,
+			 u32 arg, u64 value)
+{
+	record->type = VLOOP_RECORD_EVENT;
+	record->event.event = event;
+	record->event.arg = arg;
+	record->event.value = value;
+}
+
+/* The oldest thing to tell that is not a new request. */
+static bool fetch_pending(struct vloop_queue *queue,
+			  struct vloop_record *record)
+{
+	struct vloop_slot *slot;
+	struct vloop_error error;
+
+	if (!list_empty(&queue->done)) {
+		slot = list_first_entry(&queue->done, struct vloop_slot,
+					done_node);
+		list_del(&slot->done_node);
+		slot->done_unread = false;
+		record->type = VLOOP_RECORD_DONE;
+		record->head = slot->head;
+		record->seq = slot->done_seq;
+		record->user_data = slot->done_user_data;
+		record->done.result = slot->done_result;
+		return true;
+	}
+	if (kfifo_get(&queue->errors, &error)) {
+		record_event(record, VLOOP_EVENT_OP_ERROR, error.verb,
+			     -error.error);
+		record->head = error.head;
+		record->seq = error.seq;
+		return true;
+	}
+	if (queue->announce) {
+		queue->announce = false;
+		record_event(record, VLOOP_EVENT_QUEUE_READY, queue->setups, 0);
+		return true;
+	}
+	if (queue->announce_failed) {
+		queue->announce_failed = false;
+		record_event(record, VLOOP_EVENT_QUEUE_ERROR, 0, 0);
+		return true;
+	}
+	return false;
+}
+
+static struct vloop_slot *fetch_request(struct vloop_queue *queue)
+{
+	struct vloop_slot *slot;
+
+	if (vloop_deserted(queue->device) || !may_fetch(queue))
+		return NULL;
+	slot = list_first_entry_or_null(&queue->redeliver, struct vloop_slot,
+					redeliver_node);
+	if (slot) {
+		slot->redeliver = false;
+		list_del(&slot->redeliver_node);
+		return slot;
+	}
+	return take_available(queue);
+}
+
+/* Fill up to @max records; returns how many there were.  Never sleeps. */
+unsigned int vloop_queue_fetch(struct vloop_queue *queue,
+			       struct vloop_record *records, unsigned int max)
+{
+	struct vloop_slot *slot;
+	unsigned long flags;
+	unsigned int n = 0;
+
+	memset(records, 0, max * sizeof(*records));
+	spin_lock_irqsave(&queue->lock, flags);
+	while (n < max && fetch_pending(queue, &records[n]))
+		n++;
+	while (n < max && (slot = fetch_request(queue)))
+		record_request(slot, &records[n++]);
+	/* The process is awake: it will look again before it sleeps. */
+	if (n && queue->ready && !queue->event_idx)
+		WRITE_ONCE(queue->vring.used->flags,
+			   __cpu_to_virtio16(true, VRING_USED_F_NO_NOTIFY));
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return n;
+}
+
+/* The records could not be delivered: the requests among them come again. */
+void vloop_queue_unfetch(struct vloop_queue *queue,
+			 const struct vloop_record *records, unsigned int n)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	for (i = 0; i < n; i++) {
+		struct vloop_slot *slot;
+
+		if (records[i].type != VLOOP_RECORD_REQUEST)
+			continue;
+		slot = &queue->slots[records[i].head];
+		if (slot->state != VLOOP_SLOT_FETCHED || slot->redeliver ||
+		    slot->seq != records[i].seq)
+			continue;
+		slot->redeliver = true;
+		list_add_tail(&slot->redeliver_node, &queue->redeliver);
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+}
+
+static bool has_records(const struct vloop_queue *queue)
+{
+	return !list_empty(&queue->done) || queue->announce ||
+	       queue->announce_failed || !kfifo_is_empty(&queue->errors) ||
+	       (!vloop_deserted(queue->device) && may_fetch(queue) &&
+		(!list_empty(&queue->redeliver) || avail_is_new(queue)));
+}
+
+/*
+ * The process is about to sleep: let the driver kick, then look once more.
+ * Returns whether there is something to read after all.
+ */
+bool vloop_queue_enable_kicks(struct vloop_queue *queue)
+{
+	unsigned long flags;
+	bool found;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	if (queue->ready) {
+		if (queue->event_idx)
+			WRITE_ONCE(vring_avail_event(&queue->vring),
+				   __cpu_to_virtio16(true, queue->last_avail));
+		else
+			WRITE_ONCE(queue->vring.used->flags, 0);
+		/* Orders that store before the load of avail->idx below. */
+		smp_mb();
+	}
+	found = has_records(queue);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return found;
+}
+
+static void account_completion(struct vloop_slot *slot)
+{
+	struct vloop_queue_stats *stats = slot->queue->stats;
+	u64 ns = local_clock() - slot->fetched_at;
+	unsigned int bucket = ns ? __fls(ns) : 0;
+
+	stats->completed++;
+	stats->in_flight--;
+	stats->latency_log2[min_t(unsigned int, bucket,
+				  VLOOP_LATENCY_BUCKETS - 1)]++;
+}
+
+/* Give the request back to the driver.  With queue->lock; signal later. */
+void vloop_queue_push(struct vloop_slot *slot, u32 length)
+{
+	struct vloop_queue *queue = slot->queue;
+	struct vring_used_elem *elem;
+
+	slot->state = VLOOP_SLOT_FREE;
+	account_completion(slot);
+	if (!queue->ready)
+		return;		/* reset is waiting: the ring is the driver's */
+
+	elem = &queue->vring.used->ring[queue->used_idx & (queue->size - 1)];
+	elem->id = __cpu_to_virtio32(true, slot->head);
+	elem->len = __cpu_to_virtio32(true, length);
+	queue->used_idx++;
+	/* Orders the entry, and the data behind it, before the index. */
+	smp_wmb();
+	WRITE_ONCE(queue->vring.used->idx,
+		   __cpu_to_virtio16(true, queue->used_idx));
+	queue->debt = true;
+}
+
+/* Whether the driver wants to hear of what was pushed (virtio 1.3, 2.7.7). */
+static bool needs_interrupt(struct vloop_queue *queue)
+{
+	u16 old = queue->signalled_used, new = queue->used_idx;
+	bool valid = queue->signalled_valid;
+
+	if (!queue->debt)
+		return false;
+	queue->debt = false;
+	/* Orders the store of used->idx before the loads of the driver's wish. */
+	smp_mb();
+	if (!queue->event_idx)
+		return !(ring16(READ_ONCE(queue->vring.avail->flags)) &
+			 VRING_AVAIL_F_NO_INTERRUPT);
+	queue->signalled_used = new;
+	queue->signalled_valid = true;
+	return !valid ||
+	       vring_need_event(ring16(READ_ONCE(vring_used_event(&queue->vring))),
+				new, old);
+}
+
+/*
+ * Tell the driver about all entries pushed so far.  The caller is a user of the
+ * queue, so the virtqueue is there.
+ */
+void vloop_queue_signal(struct vloop_queue *queue)
+{
+	unsigned long flags;
+	bool needed;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	needed = queue->ready && needs_interrupt(queue);
+	if (needed)
+		queue->stats->interrupts++;
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (!needed)
+		return;
+
+	if (in_hardirq() || irqs_disabled()) {
+		local_irq_save(flags);
+		vring_interrupt(0, queue->vq);
+		local_irq_restore(flags);
+		return;
+	}
+	/* Drivers' callbacks raise softirqs: run them here, not in ksoftirqd. */
+	local_bh_disable();
+	local_irq_save(flags);
+	vring_interrupt(0, queue->vq);
+	local_irq_restore(flags);
+	local_bh_enable();
+}
+
+/* By the queue's death policy.  With queue->lock, slot FETCHED. */
+void vloop_queue_answer_dead(struct vloop_slot *slot)
+{
+	struct vloop_queue *queue = slot->queue;
+
+	if (queue->death_policy == VLOOP_DEATH_LEAVE)
+		return;
+	if (slot->writable)
+		vloop_slot_copy(slot, true, slot->writable - 1,
+				&queue->death_status, 1);
+	if (slot->redeliver) {
+		slot->redeliver = false;
+		list_del(&slot->redeliver_node);
+	}
+	queue->stats->answered_dead++;
+	/* A length of 0: nothing but the status byte is worth reading. */
+	vloop_queue_push(slot, 0);
+}
+
+/* Nobody serves this queue any more: answer what is there and what comes. */
+void vloop_queue_reap_work(struct work_struct *work)
+{
+	struct vloop_queue *queue = container_of(work, struct vloop_queue, reap);
+	struct vloop_slot *slot;
+	unsigned long flags;
+	unsigned int i;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	if (!queue->ready || queue->death_policy == VLOOP_DEATH_LEAVE) {
+		spin_unlock_irqrestore(&queue->lock, flags);
+		return;
+	}
+	queue->users++;
+	for (i = 0; i < queue->size; i++)
+		if (queue->slots[i].state == VLOOP_SLOT_FETCHED)
+			vloop_queue_answer_dead(&queue->slots[i]);
+	do {
+		while (may_fetch(queue) && (slot = take_available(queue)))
+			vloop_queue_answer_dead(slot);
+		if (queue->event_idx)
+			WRITE_ONCE(vring_avail_event(&queue->vring),
+				   __cpu_to_virtio16(true, queue->last_avail));
+		else
+			WRITE_ONCE(queue->vring.used->flags, 0);
+		/* Orders the permission to kick before the last look. */
+		smp_mb();
+	} while (may_fetch(queue) && avail_is_new(queue));
+	spin_unlock_irqrestore(&queue->lock, flags);
+
+	vloop_queue_signal(queue);
+	vloop_queue_put(queue);
+}
