@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What in a kernel's log means that something went wrong.
+
+# Every line by which the kernel, its lock checker, its sanitizers or its watchdogs report a fault.
+bad_lines='WARNING: |BUG:|BUG [a-z]|kernel BUG at|Oops|general protection fault|Unable to handle kernel|Kernel panic'
+bad_lines+='|blocked for more than|possible (circular|recursive|irq lock)|inconsistent lock state|suspicious RCU usage'
+bad_lines+='|INFO: trying to register non-static key|detected .*stall|stalls on CPUs|soft lockup|hard LOCKUP'
+bad_lines+='|KASAN: |UBSAN: |KCSAN: |unreferenced object|refcount_t:|list_(add|del) corruption|Bad page state'
+bad_lines+='|scheduling while atomic|sleeping function called|cannot create duplicate filename|stack-protector'
+# Said by healthy kernels at start.
+good_lines='Unprivileged eBPF is enabled'
+
+# bad_kernel_lines LOG: prints them.
+bad_kernel_lines() { grep -aE "$bad_lines" "$1" | grep -avE "$good_lines"; }
+
+# The emulator's own fault, seen with several threads at start: the only reason to try again.
+emulator_fault() { grep -aq 'Kernel panic' "$1" && grep -aq 'RIP: .*sched_clock_cpu' "$1"; }
