@@ -5,14 +5,14 @@
 //   3  start()      the device is told them; then serve() runs once per queue, each on its queue's worker
 #pragma once
 
-#include "runtime/loop.hpp"
-#include "runtime/task.hpp"
-#include "vring/queue.hpp"
-
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "runtime/loop.hpp"
+#include "runtime/task.hpp"
+#include "vring/queue.hpp"
 
 namespace vloop {
 

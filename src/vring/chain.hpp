@@ -3,12 +3,12 @@
 // Whatever the driver wrote, this ends after a bounded number of steps and gives memory of the driver's regions only.
 #pragma once
 
-#include "vring/memory_map.hpp"
-#include "vring/split_ring.hpp"
-
 #include <cstddef>
 #include <cstdint>
 #include <span>
+
+#include "vring/memory_map.hpp"
+#include "vring/split_ring.hpp"
 
 namespace vloop {
 

@@ -6,14 +6,14 @@
 //   device:    while (auto r = co_await next()) { answer(*r) }   next() gives what was delivered, then nullopt
 #pragma once
 
-#include "vring/request.hpp"
-#include "vring/transfer.hpp"
-
 #include <cassert>
 #include <coroutine>
 #include <cstdint>
 #include <memory>
 #include <optional>
+
+#include "vring/request.hpp"
+#include "vring/transfer.hpp"
 
 namespace vloop {
 

@@ -7,8 +7,6 @@
 // over a reset of the queue: its answer is then ignored by the port, which knows the request by its sequence number.
 #pragma once
 
-#include "vring/transfer.hpp"
-
 #include <array>
 #include <cassert>
 #include <coroutine>
@@ -18,6 +16,8 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+
+#include "vring/transfer.hpp"
 
 namespace vloop {
 

@@ -8,8 +8,6 @@
 // The available_reader works as well on a read-only mapping of the available ring alone.
 #pragma once
 
-#include "vring/memory_map.hpp"
-
 #ifndef VIRTIO_RING_NO_LEGACY
 #define VIRTIO_RING_NO_LEGACY
 #endif
@@ -18,6 +16,8 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+
+#include "vring/memory_map.hpp"
 
 namespace vloop {
 
