@@ -42,7 +42,7 @@ struct disk {
 /// A source of random bytes, seen as /dev/hwrng. virtio 1.3, 5.4.
 struct entropy {
   std::string source = "/dev/urandom";  ///< read from; not expected to end
-  std::uint16_t queue_size = 8;         ///< a power of two from 1 to 1024
+  std::uint16_t queue_size = 8;         ///< a power of two from 4 to 1024
 };
 
 /// A device that a kernel driver has taken.

@@ -46,7 +46,7 @@ blk_spec parse_blk(const device_text& text) {
     } else if (option.name == "queues") {
       out.queues = static_cast<std::uint16_t>(number_of(option, 1, queues_max));
     } else if (option.name == "queue-size") {
-      out.queue_size = ring_size_of(option, blk_queue_size_min, queue_size_max,
+      out.queue_size = ring_size_of(option, queue_size_min, queue_size_max,
                                     "a disk request takes a header, a status and at least one piece of data");
     } else if (option.name == "direct") {
       out.direct = direct_of(option);
@@ -67,7 +67,7 @@ rng_spec parse_rng(const device_text& text) {
   }
   for (const auto& option : text.options) {
     if (option.name == "queue-size") {
-      out.queue_size = ring_size_of(option, rng_queue_size_min, queue_size_max, "");
+      out.queue_size = ring_size_of(option, queue_size_min, queue_size_max, "no ring is smaller than 4");
     } else {
       refuse_unknown(text, option, "queue-size=N");
     }

@@ -13,14 +13,12 @@
 
 namespace vloop {
 
-/// Bounds of what may be asked for.
+/// Bounds of what may be asked for: those of the kernel transport.
 inline constexpr std::uint16_t queues_max = 64;
 inline constexpr std::uint16_t queue_size_max = 1024;
 /// A disk's request takes a descriptor for its header, one for its status and the rest for data, so a ring of
 /// 2 could carry no data at all (seg_max, which the device announces, is the ring's size less 2).
-inline constexpr std::uint16_t blk_queue_size_min = 4;
-/// Random bytes are asked for one buffer at a time: any ring will do.
-inline constexpr std::uint16_t rng_queue_size_min = 1;
+inline constexpr std::uint16_t queue_size_min = 4;
 /// VIRTIO_BLK_T_GET_ID has room for this many bytes (virtio 1.3, 5.2.6).
 inline constexpr std::size_t serial_bytes_max = 20;
 

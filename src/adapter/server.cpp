@@ -19,8 +19,8 @@ void require(bool holds, const char* otherwise) {
   if (!holds) throw std::invalid_argument(otherwise);
 }
 
-bool is_ring_size(std::uint16_t size, std::uint16_t least) {
-  return std::has_single_bit(size) && size >= least && size <= queue_size_max;
+bool is_ring_size(std::uint16_t size) {
+  return std::has_single_bit(size) && size >= queue_size_min && size <= queue_size_max;
 }
 
 direct_choice choice_of(direct_io direct) {
@@ -62,15 +62,14 @@ void server::add(const disk& what) {
   require(!what.path.empty(), "disk: the path is empty");
   require(is_serial(what.serial), "disk: the serial has more than 20 bytes, or one that is not printable ASCII");
   require(what.queues >= 1 && what.queues <= queues_max, "disk: queues is not from 1 to 64");
-  require(is_ring_size(what.queue_size, blk_queue_size_min), "disk: queue_size is not a power of two from 4 to 1024");
+  require(is_ring_size(what.queue_size), "disk: queue_size is not a power of two from 4 to 1024");
   state_->run.devices.emplace_back(
       blk_spec{what.path, what.read_only, what.serial, what.queues, what.queue_size, choice_of(what.direct)});
 }
 
 void server::add(const entropy& what) {
   require(!what.source.empty(), "entropy: the source is empty");
-  require(is_ring_size(what.queue_size, rng_queue_size_min),
-          "entropy: queue_size is not a power of two from 1 to 1024");
+  require(is_ring_size(what.queue_size), "entropy: queue_size is not a power of two from 4 to 1024");
   state_->run.devices.emplace_back(rng_spec{what.source, what.queue_size});
 }
 

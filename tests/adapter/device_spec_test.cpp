@@ -68,7 +68,8 @@ TEST_CASE("a comma in a path is written twice, an equals sign once") {
 TEST_CASE("an rng needs nothing and takes a source") {
   CHECK(rng_of("rng").source == "/dev/urandom");
   CHECK(rng_of("rng=/dev/hwrng").source == "/dev/hwrng");
-  CHECK(rng_of("rng,queue-size=2").queue_size == 2);
+  CHECK(rng_of("rng,queue-size=4").queue_size == 4);
+  refused("rng,queue-size=2", "too small: no ring is smaller than 4");
   CHECK(rng_of("rng=/a,,b,queue-size=16").source == "/a,b");
 }
 

@@ -24,6 +24,7 @@ skipped=0
 refused() {
   status=$1 pattern=$2
   shift 2
+  # shellcheck disable=SC2086 # the prefix is words
   timeout 10 $as "$vloop" "$@" > out 2> err
   got=$?
   lines=$(wc -l < err)

@@ -23,7 +23,7 @@ sed -i "s#^prefix=#prefix=$scratch/root#" "$description"  # installed for anothe
 folder=$(dirname "$description")
 PKG_CONFIG_PATH=$folder${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
 export PKG_CONFIG_PATH
-# shellcheck disable=SC2046 # flags are words
+# shellcheck disable=SC2046,SC2086 # flags are words
 ${CXX:-c++} -std=c++20 "$source" -o "$scratch/serve_disk" ${CXXFLAGS:-} $(pkg-config --cflags --libs vloop)
 echo "ok: built with $(pkg-config --cflags --libs vloop | sed "s#$scratch#...#g")"
 
