@@ -24,16 +24,16 @@ std::string serial_of(const device_option& option) {
   return serial;
 }
 
-direct_choice direct_of(const device_option& option) {
+direct_mode direct_of(const device_option& option) {
   const auto& word = value_of(option);
-  if (word == "auto") return direct_choice::automatic;
-  if (word == "on") return direct_choice::on;
-  if (word == "off") return direct_choice::off;
+  if (word == "auto") return direct_mode::automatic;
+  if (word == "on") return direct_mode::on;
+  if (word == "off") return direct_mode::off;
   throw usage_error(fmt::format("direct={} is unknown; give direct=auto, direct=on or direct=off", word));
 }
 
-blk_spec parse_blk(const device_text& text) {
-  blk_spec out;
+blk_options parse_blk(const device_text& text) {
+  blk_options out;
   if (!text.subject || text.subject->empty()) {
     throw usage_error("blk needs the path of a file or block device to serve; write blk=PATH");
   }
@@ -57,8 +57,8 @@ blk_spec parse_blk(const device_text& text) {
   return out;
 }
 
-rng_spec parse_rng(const device_text& text) {
-  rng_spec out;
+rng_options parse_rng(const device_text& text) {
+  rng_options out;
   if (text.subject) {
     if (text.subject->empty()) {
       throw usage_error("rng= is not followed by a path; write rng=SOURCE, or rng alone for /dev/urandom");
@@ -91,6 +91,11 @@ device_spec parse_device_spec(std::string_view argument) {
   } catch (const usage_error& error) {
     throw usage_error(fmt::format("--device {}: {}", quoted(argument), error.what()));
   }
+}
+
+std::unique_ptr<device> build_device(const device_spec& spec) {
+  if (const auto* disk = std::get_if<blk_options>(&spec)) return std::make_unique<blk>(*disk);
+  return std::make_unique<rng>(std::get<rng_options>(spec));
 }
 
 }  // namespace vloop

@@ -4,12 +4,15 @@
 // there, may be opened, or has a size is found out when the device is built, and is then a run-time error.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <string>
+#include <memory>
 #include <string_view>
 #include <variant>
 
 #include "adapter/device_text.hpp"
+#include "devices/blk.hpp"
+#include "devices/rng.hpp"
 
 namespace vloop {
 
@@ -22,30 +25,17 @@ inline constexpr std::uint16_t queue_size_min = 4;
 /// VIRTIO_BLK_T_GET_ID has room for this many bytes (virtio 1.3, 5.2.6).
 inline constexpr std::size_t serial_bytes_max = 20;
 
-enum class direct_choice : std::uint8_t { automatic, on, off };
-
-/// blk=PATH[,readonly][,serial=S][,queues=N][,queue-size=N][,direct=auto|on|off]
-struct blk_spec {
-  std::string path;
-  bool read_only = false;
-  std::string serial;  ///< empty: the device makes one up
-  std::uint16_t queues = 1;
-  std::uint16_t queue_size = 256;
-  direct_choice direct = direct_choice::automatic;
-};
-
-/// rng[=SOURCE][,queue-size=N]
-struct rng_spec {
-  std::string source = "/dev/urandom";
-  std::uint16_t queue_size = 8;
-};
-
-using device_spec = std::variant<blk_spec, rng_spec>;
+///   blk=PATH[,readonly][,serial=S][,queues=N][,queue-size=N][,direct=auto|on|off]
+///   rng[=SOURCE][,queue-size=N]
+using device_spec = std::variant<blk_options, rng_options>;
 
 /// Fits GET_ID and shows as it was written in /sys/block/vdX/serial: at most 20 bytes, printable ASCII, no space.
 bool is_serial(std::string_view serial);
 
 /// Throws usage_error, whose one line begins with the argument itself.
 device_spec parse_device_spec(std::string_view text);
+
+/// The device asked for; its files are opened here. Throws setup_error where they cannot be served.
+std::unique_ptr<device> build_device(const device_spec& spec);
 
 }  // namespace vloop

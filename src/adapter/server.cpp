@@ -23,14 +23,14 @@ bool is_ring_size(std::uint16_t size) {
   return std::has_single_bit(size) && size >= queue_size_min && size <= queue_size_max;
 }
 
-direct_choice choice_of(direct_io direct) {
+direct_mode choice_of(direct_io direct) {
   switch (direct) {
     case direct_io::automatic:
-      return direct_choice::automatic;
+      return direct_mode::automatic;
     case direct_io::on:
-      return direct_choice::on;
+      return direct_mode::on;
     case direct_io::off:
-      return direct_choice::off;
+      return direct_mode::off;
   }
   throw std::invalid_argument("disk: direct is none of automatic, on and off");
 }
@@ -64,13 +64,13 @@ void server::add(const disk& what) {
   require(what.queues >= 1 && what.queues <= queues_max, "disk: queues is not from 1 to 64");
   require(is_ring_size(what.queue_size), "disk: queue_size is not a power of two from 4 to 1024");
   state_->run.devices.emplace_back(
-      blk_spec{what.path, what.read_only, what.serial, what.queues, what.queue_size, choice_of(what.direct)});
+      blk_options{what.path, what.read_only, what.serial, what.queues, what.queue_size, choice_of(what.direct)});
 }
 
 void server::add(const entropy& what) {
   require(!what.source.empty(), "entropy: the source is empty");
   require(is_ring_size(what.queue_size), "entropy: queue_size is not a power of two from 4 to 1024");
-  state_->run.devices.emplace_back(rng_spec{what.source, what.queue_size});
+  state_->run.devices.emplace_back(rng_options{what.source, what.queue_size});
 }
 
 void server::run() {

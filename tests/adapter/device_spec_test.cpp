@@ -11,11 +11,11 @@ using Catch::Matchers::MessageMatches;
 
 namespace {
 
-blk_spec blk_of(std::string_view text) {
-  return std::get<blk_spec>(parse_device_spec(text));
+blk_options blk_of(std::string_view text) {
+  return std::get<blk_options>(parse_device_spec(text));
 }
-rng_spec rng_of(std::string_view text) {
-  return std::get<rng_spec>(parse_device_spec(text));
+rng_options rng_of(std::string_view text) {
+  return std::get<rng_options>(parse_device_spec(text));
 }
 
 /// The refusal is a usage error, one line, names the argument and says what to do.
@@ -35,7 +35,7 @@ TEST_CASE("a disk with a path alone gets the defaults") {
   CHECK(disk.serial.empty());
   CHECK(disk.queues == 1);
   CHECK(disk.queue_size == 256);
-  CHECK(disk.direct == direct_choice::automatic);
+  CHECK(disk.direct == direct_mode::automatic);
 }
 
 TEST_CASE("a disk takes every option, in any order") {
@@ -45,13 +45,13 @@ TEST_CASE("a disk takes every option, in any order") {
   CHECK(disk.serial == "abc-1");
   CHECK(disk.queues == 4);
   CHECK(disk.queue_size == 512);
-  CHECK(disk.direct == direct_choice::on);
+  CHECK(disk.direct == direct_mode::on);
 }
 
 TEST_CASE("direct takes three words") {
-  CHECK(blk_of("blk=d,direct=auto").direct == direct_choice::automatic);
-  CHECK(blk_of("blk=d,direct=on").direct == direct_choice::on);
-  CHECK(blk_of("blk=d,direct=off").direct == direct_choice::off);
+  CHECK(blk_of("blk=d,direct=auto").direct == direct_mode::automatic);
+  CHECK(blk_of("blk=d,direct=on").direct == direct_mode::on);
+  CHECK(blk_of("blk=d,direct=off").direct == direct_mode::off);
   refused("blk=d,direct=yes", "direct=yes is unknown");
 }
 
