@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cassert>
 #include <cerrno>
 #include <cstdio>
@@ -71,6 +72,11 @@ ring_mode make_ring(io_uring& ring, const loop_options& options) {
                     setup_hint(error));
 }
 
+// A new ring may be mapped where another thread's dead one was. munmap and mmap order the two, but inside liburing,
+// where ThreadSanitizer doesn't see it: the releasing increment before a ring goes and the acquiring load after one
+// came tell.
+std::atomic<unsigned> rings_gone{0};
+
 void cpu_relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -93,6 +99,7 @@ loop::loop(const loop_options& options)
       mode_(make_ring(ring_, options)),
       wake_(*this),
       spin_(options.spin_limit) {
+  static_cast<void>(rings_gone.load(std::memory_order_acquire));
   io_uring_register_ring_fd(&ring_);  // saves a file lookup per enter; older kernels do without
   wake_fd_ = eventfd(0, EFD_CLOEXEC);
   const int error = wake_fd_ < 0 ? errno : -io_uring_register_files_sparse(&ring_, options.fixed_files + 1);
@@ -111,6 +118,7 @@ loop::~loop() {
   assert(on_this_thread() && "a loop is destroyed on the thread that made it");
   assert(!running_);
   drain();
+  rings_gone.fetch_add(1, std::memory_order_release);
   io_uring_queue_exit(&ring_);
   close(wake_fd_);
 }
