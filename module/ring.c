@@ -371,9 +371,10 @@ static bool fetch_pending(struct vloop_queue *queue,
 		record->seq = error.seq;
 		return true;
 	}
-	if (queue->announce) {
+	if (queue->announce && may_fetch(queue)) {
 		queue->announce = false;
-		record_event(record, VLOOP_EVENT_QUEUE_READY, queue->setups, 0);
+		record_event(record, VLOOP_EVENT_QUEUE_READY, queue->setups,
+			     queue->device->vdev.features);
 		return true;
 	}
 	if (queue->announce_failed) {
@@ -447,10 +448,13 @@ void vloop_queue_unfetch(struct vloop_queue *queue,
 
 static bool has_records(const struct vloop_queue *queue)
 {
-	return !list_empty(&queue->done) || queue->announce ||
-	       queue->announce_failed || !kfifo_is_empty(&queue->errors) ||
-	       (!vloop_deserted(queue->device) && may_fetch(queue) &&
-		(!list_empty(&queue->redeliver) || avail_is_new(queue)));
+	if (!list_empty(&queue->done) || queue->announce_failed ||
+	    !kfifo_is_empty(&queue->errors))
+		return true;
+	return may_fetch(queue) &&
+	       (queue->announce ||
+		(!vloop_deserted(queue->device) &&
+		 (!list_empty(&queue->redeliver) || avail_is_new(queue))));
 }
 
 /*

@@ -1,12 +1,194 @@
 // SPDX-License-Identifier: MIT
+// `vloop run`: build the devices, create them through the transport, serve until told to stop, stop cleanly.
 #include "adapter/run.hpp"
 
-#include <stdexcept>
+#include "adapter/kernel_transport.hpp"
+#include "adapter/served_device.hpp"
+#include "adapter/worker.hpp"
+
+#include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <memory>
+#include <thread>
+#include <utility>
 
 namespace vloop::adapter {
 
-int run(const run_options&) {
-  throw std::runtime_error("this build has no transport yet");
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto orderly_stop_max = 30s;  // for drivers to let go, dirty data to be written
+constexpr auto forced_stop_max = 5s;    // for the kernel to take devices away that we gave up
+
+spdlog::level::level_enum to_spdlog(log_level level) {
+  switch (level) {
+    case log_level::trace:
+      return spdlog::level::trace;
+    case log_level::debug:
+      return spdlog::level::debug;
+    case log_level::info:
+      return spdlog::level::info;
+    case log_level::warn:
+      return spdlog::level::warn;
+    case log_level::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+// Serving a disk that memory may be reclaimed to: we must neither be paged out nor wait for our own writes.
+void prepare_process(spdlog::logger& log) {
+  if (::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0) log.debug("cannot become an I/O flusher: no CAP_SYS_RESOURCE");
+  if (::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0) log.debug("cannot lock memory: no CAP_IPC_LOCK");
+}
+
+// What is served, and until when. Made and run on one thread.
+class session {
+ public:
+  explicit session(const run_options& options)
+      : options_(options),
+        log_("vloop", std::make_shared<spdlog::sinks::stderr_color_sink_mt>()),
+        signals_(main_),
+        deadline_(main_) {
+    log_.set_pattern("%^%l%$: %v");
+    log_.set_level(to_spdlog(options.level));
+  }
+
+  int run();
+
+ private:
+  void create();
+  void start_workers();
+  void listen();
+  void stop();
+  void force();
+  void device_ended(std::exception_ptr failure);
+  void end_workers();
+
+  const run_options& options_;
+  asio::io_context main_{1};
+  spdlog::logger log_;
+  asio::signal_set signals_;
+  asio::steady_timer deadline_;
+  std::vector<std::unique_ptr<worker>> workers_;
+  std::vector<std::unique_ptr<served_device>> devices_;  // before workers_ in death: see end_workers()
+  std::exception_ptr failure_;
+  int stops_asked_ = 0;
+  bool clean_ = true;
+};
+
+int session::run() {
+  create();
+  prepare_process(log_);
+  start_workers();
+  listen();
+  // From here on devices exist whose driver may wait for us: no return but through their end.
+  std::size_t first = 0;
+  for (auto& one : devices_) {
+    one->start(workers_, first);
+    first += one->queue_count();
+  }
+  std::stop_callback on_stop(options_.stop, [this] { asio::post(main_, [this] { stop(); }); });
+  main_.run();
+  end_workers();
+  if (failure_) std::rethrow_exception(failure_);
+  return clean_ ? 0 : 1;
+}
+
+// All or nothing: if one throws, the others' descriptors are closed and nothing was visible to any driver.
+void session::create() {
+  std::vector<std::unique_ptr<device>> built;
+  for (const auto& spec : options_.devices) built.push_back(build_device(spec));
+  const kernel_transport kernel;
+  for (auto& one : built) {
+    auto transport = kernel.create(one->describe());
+    devices_.push_back(std::make_unique<served_device>(
+        main_, log_, std::move(one), std::move(transport),
+        served_device::listener{.there = options_.on_device,
+                                .ended = [this](std::exception_ptr failure) { device_ended(failure); }}));
+  }
+}
+
+void session::start_workers() {
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned by_default = std::min(static_cast<unsigned>(devices_.size()), cores);
+  loop_options options;
+  options.spin_limit = options_.poll_max;
+  for (unsigned i = 0; i < (options_.threads ? options_.threads : by_default); ++i) {
+    workers_.push_back(std::make_unique<worker>(i, options));
+  }
+}
+
+void session::listen() {
+  if (!options_.handle_signals) return;
+  signals_.add(SIGINT);
+  signals_.add(SIGTERM);
+  signals_.async_wait([this](const std::error_code& error, int) {
+    if (error) return;
+    listen();
+    stop();
+  });
+}
+
+// Asked once: let the drivers go while we serve what they still want. Asked again, or too late: give the devices up.
+void session::stop() {
+  if (++stops_asked_ > 1) {
+    force();
+    return;
+  }
+  log_.info("stopping: removing the devices (a second signal does not wait)");
+  for (auto& one : devices_) one->stop();
+  deadline_.expires_after(orderly_stop_max);
+  deadline_.async_wait([this](const std::error_code& cancelled) {
+    if (!cancelled) force();
+  });
+}
+
+void session::force() {
+  if (!std::exchange(clean_, false)) return;
+  for (auto& one : devices_) one->force();
+  deadline_.expires_after(forced_stop_max);
+  deadline_.async_wait([this](const std::error_code& cancelled) {
+    if (cancelled) return;
+    log_.error("the kernel still waits for a backing file; giving up on a clean end");
+    if (options_.on_stuck) options_.on_stuck();
+  });
+}
+
+void session::device_ended(std::exception_ptr failure) {
+  if (failure && !failure_) failure_ = failure;
+  const bool over = std::all_of(devices_.begin(), devices_.end(), [](const auto& one) { return one->ended(); });
+  if (over) {
+    main_.stop();
+  } else if (failure && stops_asked_ == 0) {
+    stop();  // one device that cannot be served ends the run: nobody would notice a part that is missing
+  }
+}
+
+void session::end_workers() {
+  for (auto& one : workers_) {
+    one->stop();
+    const loop_counters& c = one->counters();
+    log_.debug("worker: {} turns, {} io_uring_enter, {} operations, spins {} of which {} paid", c.turns, c.enters,
+               c.submitted, c.spins, c.spins_paid);
+  }
+}
+
+}  // namespace
+
+int run(const run_options& options) {
+  session one(options);
+  return one.run();
 }
 
 }  // namespace vloop::adapter

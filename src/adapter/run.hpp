@@ -31,8 +31,9 @@ struct run_options {
   log_level level = log_level::info;       ///< the log goes to standard error
 
   std::function<void(const device_there&)> on_device;  ///< called on run()'s thread, once per device; may be empty
-  std::stop_token stop;        ///< asks for the same clean stop as a signal, from any thread; may be empty
-  bool handle_signals = true;  ///< SIGINT and SIGTERM stop it; false: they are the embedding program's own
+  std::stop_token stop;            ///< asks for the same clean stop as a signal, from any thread; may be empty
+  std::function<void()> on_stuck;  ///< even a forced stop did not end in time: the caller may leave; may be empty
+  bool handle_signals = true;      ///< SIGINT and SIGTERM stop it; false: they are the embedding program's own
 };
 
 /// Builds the devices, then opens the transport, creates them there, and serves until SIGINT, SIGTERM or `stop`.

@@ -202,8 +202,10 @@ enum vloop_record_type {
  *	@value the acknowledged features.  Several writes may be told as one.
  * @VLOOP_EVENT_GONE: device: the device was unregistered; @arg is 0 or an errno
  *	of the registration
- * @VLOOP_EVENT_QUEUE_READY: queue: the driver set this queue up (again); what
- *	was fetched before is void, @arg counts the set-ups
+ * @VLOOP_EVENT_QUEUE_READY: queue: the driver set this queue up (again) and is
+ *	ready (DRIVER_OK); comes before the first of its requests.  What was
+ *	fetched before is void.  @arg counts the set-ups, @value is the features
+ *	that the driver acknowledged
  * @VLOOP_EVENT_OP_ERROR: queue: a detached operation failed; head and seq are
  *	those of its request, @arg its enum vloop_verb, @value the positive errno
  * @VLOOP_EVENT_QUEUE_ERROR: queue: the driver's ring broke the rules of virtio;

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: MIT
+// The only file that knows the module's ABI.
+#include "adapter/kernel_transport.hpp"
+
+#include "runtime/setup_error.hpp"
+#include "vring/split_ring.hpp"
+
+#include <fcntl.h>
+#include <linux/virtio_config.h>
+#include <linux/vloop.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace vloop {
+
+namespace {
+
+constexpr const char* control_path = "/dev/vloop";
+constexpr std::size_t page_bytes_min = 4096;
+constexpr std::size_t records_max = 64;  // of one read
+
+static_assert(sizeof(vloop_record::data) == fetched::inline_capacity);
+
+std::string how_to_get_access(int error) {
+  if (error == ENOENT || error == ENODEV || error == ENXIO) return "load the module: modprobe vloop";
+  if (error == EACCES || error == EPERM) return "run as root, or as a user that may open it";
+  return {};
+}
+
+owned_fd open_control() {
+  owned_fd fd(::open(control_path, O_RDWR | O_CLOEXEC));
+  if (!fd) throw setup_error(errno, std::string("cannot open ") + control_path, how_to_get_access(errno));
+  vloop_info info{};
+  if (::ioctl(fd.get(), VLOOP_GET_INFO, &info) != 0)
+    throw setup_error(errno, std::string(control_path) + " does not answer", "is it the vloop module's?");
+  if (info.abi_version != VLOOP_ABI_VERSION)
+    throw setup_error(EPROTO,
+                      "the loaded module speaks ABI " + std::to_string(info.abi_version) + ", this program " +
+                          std::to_string(VLOOP_ABI_VERSION),
+                      "load the module that belongs to this version");
+  return fd;
+}
+
+vloop_queue_config to_config(const queue_description& queue) {
+  vloop_queue_config config{};
+  config.size = queue.size;
+  config.death_policy =
+      queue.when_process_dies == queue_description::on_death::reply ? VLOOP_DEATH_REPLY : VLOOP_DEATH_LEAVE;
+  config.death_status = queue.death_status;
+  return config;
+}
+
+std::uint64_t address_of(const void* memory) {
+  return reinterpret_cast<std::uintptr_t>(memory);
+}
+
+std::uint8_t to_verb(verb what) {
+  switch (what) {
+    case verb::none:
+      return VLOOP_VERB_NONE;
+    case verb::file_to_request:
+      return VLOOP_VERB_FILE_TO_REQUEST;
+    case verb::request_to_file:
+      return VLOOP_VERB_REQUEST_TO_FILE;
+    case verb::copy_to_request:
+      return VLOOP_VERB_COPY_TO_REQUEST;
+    case verb::copy_from_request:
+      return VLOOP_VERB_COPY_FROM_REQUEST;
+    case verb::sync:
+      return VLOOP_VERB_SYNC_FILE;
+  }
+  return VLOOP_VERB_NONE;
+}
+
+vloop_op to_op(const request_id& id, const transfer& t) {
+  vloop_op op{};
+  op.verb = to_verb(t.what);
+  op.flags = t.dsync ? VLOOP_OP_DSYNC : 0;
+  op.head = id.head;
+  op.seq = id.seq;
+  op.file = static_cast<std::uint16_t>(t.file);
+  op.skip = t.skip;
+  op.length = t.length;
+  op.offset = t.offset;
+  op.address = address_of(t.memory);
+  return op;
+}
+
+void add_answer(vloop_op& op, answer_status status) {
+  op.flags |= VLOOP_OP_COMPLETE | VLOOP_OP_DETACH;
+  if (!status.present) return;
+  op.flags |= VLOOP_OP_STATUS;
+  op.status_ok = status.ok;
+  op.status_error = status.error;
+}
+
+// The same request answered with nothing moved: what is left when the operation itself was refused.
+vloop_op as_failure(const vloop_op& refused) {
+  vloop_op op{};
+  op.verb = VLOOP_VERB_NONE;
+  op.flags = refused.flags & ~static_cast<std::uint32_t>(VLOOP_OP_DSYNC);
+  op.head = refused.head;
+  op.seq = refused.seq;
+  op.status_ok = refused.status_error;
+  op.status_error = refused.status_error;
+  return op;
+}
+
+// A page of the queue descriptor, read-only for good.
+template <class T>
+class mapped_page {
+ public:
+  mapped_page(int fd, std::uint64_t offset)
+      : bytes_(std::max<std::size_t>(static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)), page_bytes_min)),
+        memory_(::mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(offset))) {
+    if (memory_ == MAP_FAILED) throw setup_error(errno, "cannot map a page of the queue");
+  }
+  mapped_page(const mapped_page&) = delete;
+  mapped_page& operator=(const mapped_page&) = delete;
+  ~mapped_page() { ::munmap(memory_, bytes_); }
+
+  // The module writes it while we read.
+  const volatile T* operator->() const { return static_cast<const volatile T*>(memory_); }
+
+ private:
+  std::size_t bytes_;
+  void* memory_;
+};
+
+// Operations that gather until the next write, and the bytes that their copies take along.
+class op_batch {
+ public:
+  explicit op_batch(std::size_t ops_max) {
+    ops_.reserve(ops_max);
+    bytes_.reserve(page_bytes_min);
+  }
+
+  bool empty() const { return first_ == ops_.size(); }
+  void add(const vloop_op& op) { ops_.push_back(op); }
+
+  // A copy whose memory is taken along now; its address is known only when the batch leaves.
+  void add_with_bytes(vloop_op op) {
+    const auto* from = reinterpret_cast<const std::byte*>(static_cast<std::uintptr_t>(op.address));
+    op.address = bytes_.size();
+    op.reserved[0] = 1;
+    bytes_.insert(bytes_.end(), from, from + op.length);
+    ops_.push_back(op);
+  }
+
+  // What to write: the operations that have not begun yet.
+  std::span<const vloop_op> seal() {
+    for (auto& op : std::span(ops_).subspan(first_)) {
+      if (std::exchange(op.reserved[0], 0) != 0) op.address = address_of(bytes_.data() + op.address);
+    }
+    return std::span(ops_).subspan(first_);
+  }
+
+  void drop(std::size_t begun) { first_ += begun; }
+  vloop_op& front() { return ops_[first_]; }
+  void clear() {
+    ops_.clear();
+    bytes_.clear();
+    first_ = 0;
+  }
+
+ private:
+  std::vector<vloop_op> ops_;
+  std::vector<std::byte> bytes_;
+  std::size_t first_ = 0;
+};
+
+}  // namespace
+
+// ---- control plane ----
+
+kernel_transport::kernel_transport() : control_(open_control()) {}
+
+std::unique_ptr<kernel_device> kernel_transport::create(const device_description& description) const {
+  std::vector<vloop_queue_config> configs;
+  std::vector<std::uint16_t> sizes;
+  for (const auto& queue : description.queues) {
+    configs.push_back(to_config(queue));
+    sizes.push_back(queue.size);
+  }
+  vloop_create arg{};
+  arg.device_id = description.id;
+  arg.features =
+      description.features | (std::uint64_t{1} << VIRTIO_F_VERSION_1) | (std::uint64_t{1} << VIRTIO_RING_F_EVENT_IDX);
+  arg.queues = address_of(configs.data());
+  arg.num_queues = static_cast<std::uint32_t>(configs.size());
+  arg.config = address_of(description.config.data());
+  arg.config_len = static_cast<std::uint32_t>(description.config.size());
+
+  const std::string what = description.kind + " device " + description.label;
+  owned_fd fd(::ioctl(control_.get(), VLOOP_CREATE, &arg));
+  if (!fd) throw setup_error(errno, "the module refused to create the " + what);
+  for (std::size_t i = 0; i < description.files.size(); ++i) {
+    vloop_set_file file{};
+    file.index = static_cast<std::uint32_t>(i);
+    file.fd = description.files[i].fd;
+    if (::ioctl(fd.get(), VLOOP_SET_FILE, &file) != 0)
+      throw setup_error(errno, "the module refused the backing file of the " + what);
+  }
+  return std::make_unique<kernel_device>(std::move(fd), arg.id, std::move(sizes));
+}
+
+kernel_device::kernel_device(owned_fd device, std::uint32_t id, std::vector<std::uint16_t> queue_sizes)
+    : device_(std::move(device)), id_(id), queue_sizes_(std::move(queue_sizes)) {
+  // Whoever waits for events asks for readiness first.
+  ::fcntl(device_.get(), F_SETFL, ::fcntl(device_.get(), F_GETFL) | O_NONBLOCK);
+}
+
+void kernel_device::start() {
+  if (::ioctl(device_.get(), VLOOP_START) != 0) throw setup_error(errno, "the module refused to start a device");
+}
+
+void kernel_device::remove() {
+  if (device_) ::ioctl(device_.get(), VLOOP_REMOVE);  // cannot fail on a device descriptor
+}
+
+bool kernel_device::take_event() {
+  vloop_record record{};
+  if (!device_ || ::read(device_.get(), &record, sizeof record) != sizeof record) return false;
+  if (record.event.event == VLOOP_EVENT_GONE) {
+    gone_ = true;
+    error_ = static_cast<int>(record.event.arg);
+  }
+  return true;
+}
+
+driver_progress kernel_device::progress() const {
+  driver_progress now;
+  now.gone = gone_ || !device_;
+  now.error = error_;
+  vloop_device_info info{};
+  if (!device_ || ::ioctl(device_.get(), VLOOP_GET_DEVICE_INFO, &info) != 0) return now;
+  now.registered = info.virtio_index >= 0;
+  now.virtio_index = info.virtio_index;
+  now.status = static_cast<std::uint8_t>(info.driver_status);
+  now.features = info.driver_features;
+  return now;
+}
+
+// ---- data path ----
+
+class kernel_queue::port final : public queue_port, public turn_hook, public idle_probe, public completion {
+ public:
+  port(const kernel_device& device, std::uint16_t index, loop& io)
+      : completion(&written),
+        io_(io),
+        fd_(open_queue(device, index)),
+        file_(io.register_file(fd_.get())),
+        available_(fd_.get(), VLOOP_MMAP_AVAIL),
+        statistics_(fd_.get(), VLOOP_MMAP_STATS),
+        requests_(index, device.queue_sizes().at(index), *this),
+        filling_(requests_.size()),
+        leaving_(requests_.size()) {
+    io.add_hook(*this);
+    io.add_probe(*this);
+  }
+
+  queue& requests() { return requests_; }
+
+  void run(const request_id& id, const transfer& t, transfer_waiter& waiter) override {
+    vloop_op op = to_op(id, t);
+    op.user_data = address_of(&waiter);
+    filling_.add(op);  // a copy's memory stays valid until the waiter is told
+  }
+
+  void answer(const request_id& id, const transfer& t, answer_status status) override {
+    vloop_op op = to_op(id, t);
+    add_answer(op, status);
+    if (t.what == verb::copy_to_request && t.length > 0)
+      filling_.add_with_bytes(op);
+    else
+      filling_.add(op);
+  }
+
+  void at_turn_end() noexcept override { flush(); }
+
+  // The mapped page tells of a new request before the kernel's wake-up does. Once it has, the read that is in flight
+  // must complete before it is worth looking again.
+  bool ready() noexcept override {
+    return watching_ &&
+           std::atomic_ref(const_cast<std::uint16_t&>(avail_index())).load(std::memory_order_acquire) != fetched_;
+  }
+  void on_ready() noexcept override { watching_ = false; }
+
+  task<void> pump(std::function<void(std::uint64_t)> on_ready);
+  void cancel();
+  queue_statistics statistics() const;
+
+ private:
+  static owned_fd open_queue(const kernel_device& device, std::uint16_t index) {
+    vloop_queue_fd arg{};
+    arg.index = index;
+    owned_fd fd(::ioctl(device.fd(), VLOOP_QUEUE_FD, &arg));
+    if (!fd) throw setup_error(errno, "the module refused to open queue " + std::to_string(index));
+    return fd;
+  }
+
+  const std::uint16_t& avail_index() const { return const_cast<const std::uint16_t&>(available_->idx); }
+
+  void handle(const vloop_record& record, const std::function<void(std::uint64_t)>& on_ready);
+  void handle_event(const vloop_record& record, const std::function<void(std::uint64_t)>& on_ready);
+
+  // One write at a time: what comes meanwhile gathers in the other batch. Writes never block, so a write has
+  // completed by the time its io_uring_enter returns.
+  void flush() {
+    if (in_flight() || filling_.empty()) return;
+    std::swap(filling_, leaving_);
+    write();
+  }
+  void write() {
+    io_.prepare(*this, [this](io_uring_sqe& entry) {
+      const auto ops = leaving_.seal();
+      io_uring_prep_write(&entry, file_.index(), ops.data(), static_cast<unsigned>(ops.size_bytes()), ~0ULL);
+      entry.flags |= IOSQE_FIXED_FILE;
+    });
+  }
+  static void written(completion& done) noexcept { static_cast<port&>(done).wrote(done.result()); }
+  void wrote(std::int32_t result) noexcept;
+  void refused(vloop_op& op, std::int32_t error) noexcept;
+
+  // Members end in the reverse order: the file leaves the loop before its descriptor is closed.
+  loop& io_;
+  owned_fd fd_;
+  fixed_file file_;
+  mapped_page<vring_avail> available_;
+  mapped_page<vloop_queue_stats> statistics_;
+  queue requests_;
+  op_batch filling_;  // by the coroutines
+  op_batch leaving_;  // the kernel reads it while in_flight()
+  std::array<vloop_record, records_max> records_{};
+  std::uint16_t fetched_ = 0;  // requests since the queue was set up: what avail->idx was when we looked last
+  bool watching_ = false;
+  bool cancelled_ = false;
+  const completion* reading_ = nullptr;
+
+  struct cancellation final : completion {
+    cancellation() : completion([](completion&) noexcept {}) {}
+  } cancellation_;
+};
+
+task<void> kernel_queue::port::pump(std::function<void(std::uint64_t)> on_ready) {
+  while (!cancelled_) {
+    flush();  // before the read, so that it finds what these operations made the driver ask for next
+    auto read = io_.read(file_, std::as_writable_bytes(std::span(records_)));
+    reading_ = &read;
+    watching_ = true;
+    const std::int32_t bytes = co_await read;
+    reading_ = nullptr;
+    watching_ = false;
+    if (bytes == -EINTR || bytes == -EAGAIN) continue;
+    if (bytes <= 0) break;  // the device is gone, or we were cancelled
+    for (std::size_t i = 0; i < static_cast<std::size_t>(bytes) / sizeof(vloop_record); ++i) {
+      handle(records_[i], on_ready);
+    }
+  }
+  requests_.stop();
+}
+
+void kernel_queue::port::cancel() {
+  if (std::exchange(cancelled_, true) || !reading_) return;
+  io_.prepare(cancellation_, [this](io_uring_sqe& entry) { io_uring_prep_cancel64(&entry, address_of(reading_), 0); });
+}
+
+void kernel_queue::port::handle(const vloop_record& record, const std::function<void(std::uint64_t)>& on_ready) {
+  switch (record.type) {
+    case VLOOP_RECORD_REQUEST: {
+      ++fetched_;
+      fetched what;
+      what.id = {record.head, record.seq};
+      what.readable = record.readable;
+      what.writable = record.writable;
+      what.inline_size = static_cast<std::uint8_t>(std::min<std::size_t>(record.readable, fetched::inline_capacity));
+      std::memcpy(what.inline_bytes.data(), record.data, fetched::inline_capacity);
+      requests_.deliver(what);
+      break;
+    }
+    case VLOOP_RECORD_DONE: {
+      auto* waiter = reinterpret_cast<transfer_waiter*>(static_cast<std::uintptr_t>(record.user_data));
+      waiter->done(static_cast<std::int32_t>(record.done.result));
+      break;
+    }
+    case VLOOP_RECORD_EVENT:
+      handle_event(record, on_ready);
+      break;
+    default:
+      break;  // a later module may tell more than we know
+  }
+}
+
+void kernel_queue::port::handle_event(const vloop_record& record, const std::function<void(std::uint64_t)>& on_ready) {
+  if (record.event.event != VLOOP_EVENT_QUEUE_READY) return;  // failures are in the statistics
+  requests_.reset();
+  fetched_ = 0;
+  on_ready(record.event.value);
+}
+
+void kernel_queue::port::wrote(std::int32_t result) noexcept {
+  if (result >= 0) {
+    leaving_.drop(static_cast<std::size_t>(result) / sizeof(vloop_op));
+  } else {
+    refused(leaving_.front(), result);
+  }
+  if (!leaving_.empty()) {
+    write();
+    return;
+  }
+  leaving_.clear();
+}
+
+// The first operation that is left could not begin. Its request is either not ours any more, or must be answered.
+void kernel_queue::port::refused(vloop_op& op, std::int32_t error) noexcept {
+  const bool ours = error != -ESTALE && error != -ENODEV && error != -ECANCELED;
+  if (op.flags & VLOOP_OP_DETACH) {
+    if (ours && op.verb != VLOOP_VERB_NONE) {
+      op = as_failure(op);
+      return;  // written again as the first of what is left
+    }
+    assert(!ours && "the module refused a plain answer");
+    leaving_.drop(1);
+    return;
+  }
+  auto* waiter = reinterpret_cast<transfer_waiter*>(static_cast<std::uintptr_t>(op.user_data));
+  leaving_.drop(1);
+  waiter->done(ours ? error : -ECANCELED);
+}
+
+queue_statistics kernel_queue::port::statistics() const {
+  queue_statistics now;
+  now.taken = statistics_->taken;
+  now.completed = statistics_->completed;
+  now.kicks = statistics_->kicks;
+  now.interrupts = statistics_->interrupts;
+  now.deferred = statistics_->deferred;
+  now.syncs = statistics_->verb_ops[VLOOP_VERB_SYNC_FILE];
+  now.bytes_moved = statistics_->bytes_moved;
+  now.bytes_copied = statistics_->bytes_copied;
+  now.errors = statistics_->errors;
+  now.in_flight = statistics_->in_flight;
+  return now;
+}
+
+kernel_queue::kernel_queue(const kernel_device& device, std::uint16_t index, loop& io)
+    : port_(std::make_unique<port>(device, index, io)) {}
+kernel_queue::~kernel_queue() = default;
+
+queue& kernel_queue::requests() {
+  return port_->requests();
+}
+task<void> kernel_queue::pump(std::function<void(std::uint64_t)> on_ready) {
+  return port_->pump(std::move(on_ready));
+}
+void kernel_queue::cancel() {
+  port_->cancel();
+}
+queue_statistics kernel_queue::statistics() const {
+  return port_->statistics();
+}
+
+}  // namespace vloop

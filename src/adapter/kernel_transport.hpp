@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// The transport to this kernel's own virtio drivers, through the module vloop.ko.
+//
+//   kernel_transport --create()--> kernel_device --(index, loop)--> kernel_queue
+//
+// kernel_transport and kernel_device are the control plane's (the main thread); a kernel_queue is made, used and
+// destroyed on the thread of the worker that serves it. docs/abi.md describes the module's side.
+#pragma once
+
+#include "devices/device.hpp"
+#include "devices/owned_fd.hpp"
+#include "runtime/loop.hpp"
+#include "vring/queue.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace vloop {
+
+// Where the driver is with a device (virtio 1.3, 2.1).
+struct driver_progress {
+  bool registered = false;  // on the virtio bus
+  bool gone = false;        // unregistered, or never registered because of `error`
+  int error = 0;            // errno of the registration
+  int virtio_index = -1;    // N of /sys/bus/virtio/devices/virtioN
+  std::uint8_t status = 0;
+  std::uint64_t features = 0;  // acknowledged by the driver
+};
+
+// What the module counted for one queue since it was made.
+struct queue_statistics {
+  std::uint64_t taken = 0;
+  std::uint64_t completed = 0;
+  std::uint64_t kicks = 0;
+  std::uint64_t interrupts = 0;
+  std::uint64_t deferred = 0;  // operations that a kernel worker had to finish
+  std::uint64_t syncs = 0;     // flushes that reached the backing file
+  std::uint64_t bytes_moved = 0;
+  std::uint64_t bytes_copied = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t in_flight = 0;
+};
+
+class kernel_device {
+ public:
+  kernel_device(owned_fd device, std::uint32_t id, std::vector<std::uint16_t> queue_sizes);
+
+  std::uint32_t id() const { return id_; }
+  int fd() const { return device_.get(); }  // readable when next_event() has something
+  const std::vector<std::uint16_t>& queue_sizes() const { return queue_sizes_; }
+
+  void start();                           // stage 2: the driver may probe from now on
+  void remove();                          // asks for the orderly removal; serve until progress() says gone
+  void close() { device_ = owned_fd{}; }  // gives the device up: the kernel answers what is left, then removes it
+
+  // Takes what happened since the last call; false when there was nothing (or nothing will come any more).
+  bool take_event();
+  driver_progress progress() const;
+
+ private:
+  owned_fd device_;
+  std::uint32_t id_;
+  std::vector<std::uint16_t> queue_sizes_;
+  bool gone_ = false;
+  int error_ = 0;
+};
+
+class kernel_transport {
+ public:
+  // Throws setup_error when there is no module, or no right to use it, or its ABI is another.
+  kernel_transport();
+
+  // Makes the device with its files; it is not visible to any driver yet.
+  std::unique_ptr<kernel_device> create(const device_description& description) const;
+
+ private:
+  owned_fd control_;
+};
+
+// One queue's data path. One read of records is always in flight; operations gather and leave as one write a turn,
+// before the next read, so that a turn is a single io_uring_enter.
+class kernel_queue {
+ public:
+  kernel_queue(const kernel_device& device, std::uint16_t index, loop& io);
+  ~kernel_queue();
+
+  queue& requests();
+
+  // Reads records and delivers requests until the device is gone or cancel() was called; then stops the queue.
+  // `on_ready` is called on this thread, before the first request, each time that the driver set the queue up.
+  task<void> pump(std::function<void(std::uint64_t acked_features)> on_ready);
+
+  // Ends pump() though the device is not gone.
+  void cancel();
+
+  queue_statistics statistics() const;
+
+ private:
+  class port;
+  std::unique_ptr<port> port_;
+};
+
+}  // namespace vloop

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: MIT
+// Lifetimes: the kernel may use a request's memory from submit_move() or submit_sync() until the slot's completion is
+// told. A slot is given back to the driver only after that, and drained() and reset() wait for it, so that no byte of
+// the driver's memory is touched once the driver may think it its own again.
+#include "adapter/memory_port.hpp"
+
+#include <liburing.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+
+namespace vloop::adapter {
+namespace {
+
+// The kernel reads our segments as iovecs.
+static_assert(sizeof(segment) == sizeof(iovec) && offsetof(segment, base) == offsetof(iovec, iov_base) &&
+              offsetof(segment, length) == offsetof(iovec, iov_len));
+const iovec* as_iovecs(std::span<const segment> pieces) {
+  return reinterpret_cast<const iovec*>(pieces.data());
+}
+
+// Calls visit(bytes) for each piece of [skip, skip + length) of `segments`, in order.
+template <class Visit>
+void for_each_piece(std::span<const segment> segments, std::uint32_t skip, std::uint32_t length, Visit visit) {
+  for (const segment& s : segments) {
+    if (length == 0) return;
+    if (skip >= s.length) {
+      skip -= static_cast<std::uint32_t>(s.length);
+      continue;
+    }
+    const auto bytes = std::min<std::size_t>(s.length - skip, length);
+    visit(std::span(static_cast<std::byte*>(s.base) + skip, bytes));
+    length -= static_cast<std::uint32_t>(bytes);
+    skip = 0;
+  }
+}
+
+void fill_with_zeros(std::span<const segment> writable, std::uint32_t from, std::uint32_t to) {
+  if (from < to)
+    for_each_piece(writable, from, to - from, [](auto bytes) { std::memset(bytes.data(), 0, bytes.size()); });
+}
+
+bool into_request(verb what) {
+  return what == verb::file_to_request || what == verb::copy_to_request;
+}
+
+}  // namespace
+
+// ---- cutting ----
+
+std::span<segment> memory_port::cut::make(std::span<segment> from, std::uint32_t skip, std::uint32_t length) {
+  assert(!first_ && length > 0);
+  std::size_t i = 0;
+  for (; skip >= from[i].length; ++i) skip -= static_cast<std::uint32_t>(from[i].length);
+  first_ = &from[i];
+  first_whole_ = *first_;
+  first_->base = static_cast<std::byte*>(first_->base) + skip;
+  first_->length -= skip;
+
+  std::size_t end = i;
+  std::size_t left = length;
+  for (; left > from[end].length; ++end) left -= from[end].length;
+  last_ = &from[end];
+  last_whole_ = *last_;  // after the front was cut: one segment may be both
+  last_->length = left;
+  return from.subspan(i, end - i + 1);
+}
+
+void memory_port::cut::undo() {
+  if (!first_) return;
+  *last_ = last_whole_;
+  *first_ = first_whole_;
+  first_ = nullptr;
+}
+
+// ---- life ----
+
+memory_port::memory_port(loop& io, const memory_port_options& options)
+    : io_(io),
+      options_(options),
+      available_(options.ring.available, options.ring.size),
+      used_(options.ring, options.event_index),
+      segments_(std::make_unique_for_overwrite<segment[]>(std::size_t{options.segments_max} * options.ring.size)),
+      slots_(std::make_unique<slot[]>(options.ring.size)),
+      kick_(*this),
+      cancel_(*this, &memory_port::note_if_idle),
+      next_turn_(*this, &memory_port::go_on_taking),
+      interrupt_(*this, &memory_port::interrupt_written),
+      queue_(options.index, options.ring.size, *this) {
+  assert(options.segments_max > 0 && options.segments_max <= UIO_MAXIOV);
+  for (std::uint16_t head = 0; head < options.ring.size; ++head) {
+    slots_[head].port = this;
+    slots_[head].head = head;
+    slots_[head].segments = {&segments_[std::size_t{head} * options.segments_max], options.segments_max};
+  }
+  for (const file_description& file : options.files) {
+    port_file& added =
+        files_.emplace_back(port_file{.described = file, .main = io.register_file(file.fd), .buffered = {}});
+    if (file.buffered_fd >= 0) added.buffered = io.register_file(file.buffered_fd);
+  }
+  io.add_hook(*this);
+  io.add_probe(*this);
+}
+
+memory_port::~memory_port() {
+  assert(idle() && "a port is destroyed while something of it is under way");
+}
+
+void memory_port::start() {
+  assert(state_ == state::stopped);
+  state_ = state::serving;
+  read_kick();
+  // What came before the kick's read was there: looked at in the next turn, since devices may not be waiting yet.
+  io_.prepare(next_turn_, [](io_uring_sqe& entry) { io_uring_prep_nop(&entry); });
+}
+
+void memory_port::stop() {
+  if (state_ == state::ended) return;
+  state_ = state::ended;
+  cancel_kick();
+  queue_.stop();
+}
+
+task<void> memory_port::drained() {
+  assert(state_ == state::ended);
+  if (pushed_ && taken_ == 0) interrupt();
+  while (!idle()) {
+    event nothing_left;
+    idle_ = &nothing_left;
+    co_await nothing_left.wait();
+  }
+  // Whoever called note_if_idle(), or resumed the device that is waited for, is still on the stack below.
+  co_await io_.next_turn();
+}
+
+task<void> memory_port::reset() {
+  assert(state_ != state::ended);
+  state_ = state::stopped;
+  cancel_kick();
+  queue_.reset();
+  for (std::uint16_t head = 0; head < options_.ring.size; ++head) {
+    slot& s = slots_[head];
+    if (!s.taken || s.busy) continue;
+    s.taken = false;  // from here on its id is stale
+    --taken_;
+  }
+  while (!idle()) {
+    event nothing_left;
+    idle_ = &nothing_left;
+    co_await nothing_left.wait();
+  }
+  available_ = available_reader(options_.ring.available, options_.ring.size);
+  used_ = used_writer(options_.ring, options_.event_index);
+  pushed_ = false;
+  error_ = ring_error::none;
+  co_await io_.next_turn();
+}
+
+bool memory_port::idle() const {
+  return taken_ == 0 && busy_ == 0 && !kick_.in_flight() && !cancel_.in_flight() && !next_turn_.in_flight() &&
+         !interrupt_.in_flight();
+}
+
+void memory_port::note_if_idle() {
+  if (!idle_) return;
+  if (pushed_ && taken_ == 0 && state_ == state::ended) interrupt();  // the last one: no turn may follow
+  if (idle()) std::exchange(idle_, nullptr)->set();
+}
+
+// ---- taking requests ----
+
+void memory_port::read_kick() {
+  io_.prepare(kick_, [this](io_uring_sqe& entry) {
+    io_uring_prep_read(&entry, options_.kick_fd, &kick_.value, sizeof kick_.value, loop::current_position);
+  });
+}
+
+void memory_port::cancel_kick() {
+  if (!kick_.in_flight() || cancel_.in_flight()) return;
+  io_.prepare(cancel_, [this](io_uring_sqe& entry) {
+    io_uring_prep_cancel64(&entry, reinterpret_cast<std::uintptr_t>(&kick_), 0);
+  });
+}
+
+void memory_port::kick_read::told(completion& done) noexcept {
+  memory_port& self = static_cast<kick_read&>(done).port;
+  if (self.state_ != state::serving) return self.note_if_idle();
+  if (done.result() > 0) {
+    ++self.counters_.kicks;
+  } else if (done.result() != -EINTR && done.result() != -EAGAIN) {
+    spdlog::error("queue {}: its kicks cannot be read: {}", self.options_.index,
+                  std::generic_category().message(-done.result()));
+    return;  // never read again: a descriptor that fails at once would spin here
+  }
+  self.read_kick();
+  self.take_available();
+}
+
+void memory_port::plain::told(completion& done) noexcept {
+  auto& self = static_cast<plain&>(done);
+  (self.port.*self.after)();
+}
+
+void memory_port::go_on_taking() {
+  take_available();
+  note_if_idle();
+}
+
+void memory_port::take_available() {
+  if (state_ != state::serving) return;
+  used_.refuse_kicks();
+  // One queue's worth in a turn: a driver that offers as fast as we answer must not keep the loop from its others.
+  for (std::uint16_t bound = options_.ring.size; bound > 0; --bound) {
+    const available_reader::head head = available_.take();
+    if (head.error != ring_error::none) return broke(head.error);
+    if (head.some) {
+      if (!take(head.value) || state_ != state::serving) return;
+      continue;
+    }
+    used_.ask_for_kick(available_.next());
+    if (!available_.has_new()) return;
+    used_.refuse_kicks();
+  }
+  if (!next_turn_.in_flight()) io_.prepare(next_turn_, [](io_uring_sqe& entry) { io_uring_prep_nop(&entry); });
+}
+
+bool memory_port::take(std::uint16_t head) {
+  slot& s = slots_[head];
+  if (s.taken) return broke(ring_error::head_in_use), false;
+  const ring_error error = walk_chain(options_.ring, head, *options_.memory, options_.indirect, s.segments, s.parts);
+  if (error != ring_error::none) return broke(error), false;
+  s.taken = true;
+  s.seq = next_seq_++;
+  s.filled = 0;
+  ++taken_;
+  ++counters_.requests;
+
+  fetched f;
+  f.id = {.head = head, .seq = s.seq};
+  f.readable = s.parts.readable;
+  f.writable = s.parts.writable;
+  f.inline_size = static_cast<std::uint8_t>(std::min<std::size_t>(f.readable, fetched::inline_capacity));
+  std::byte* to = f.inline_bytes.data();
+  for_each_piece(s.readable(), 0, f.inline_size, [&to](auto bytes) {
+    std::memcpy(to, bytes.data(), bytes.size());
+    to += bytes.size();
+  });
+  queue_.deliver(f);
+  return true;
+}
+
+void memory_port::broke(ring_error why) {
+  state_ = state::broken;
+  error_ = why;
+  cancel_kick();
+  spdlog::warn("queue {}: the driver broke its ring: {}; nothing more is taken until it resets the queue",
+               options_.index, to_string(why));
+}
+
+// ---- transfers ----
+
+memory_port::slot* memory_port::find(const request_id& id) {
+  if (id.head >= options_.ring.size) return nullptr;
+  slot& s = slots_[id.head];
+  return s.taken && s.seq == id.seq ? &s : nullptr;
+}
+
+void memory_port::run(const request_id& id, const transfer& t, transfer_waiter& waiter) {
+  slot* const s = find(id);
+  if (!s) return waiter.done(-ECANCELED);
+  assert(!s->busy && "a request has one transfer at a time");
+  s->waiter = &waiter;
+  begin(*s, t);
+}
+
+void memory_port::answer(const request_id& id, const transfer& t, answer_status status) {
+  slot* const s = find(id);
+  if (!s) return;  // the queue was reset
+  assert(!s->busy && "a request is answered after its transfers");
+  s->waiter = nullptr;
+  s->status = status;
+  begin(*s, t);
+}
+
+void memory_port::begin(slot& s, const transfer& t) {
+  s.what = t;
+  s.moved = 0;
+  s.buffered = false;
+  s.busy = true;
+  ++busy_;
+  const std::uint32_t part = into_request(t.what) ? s.parts.writable : s.parts.readable;
+  const bool moves = t.what != verb::none && t.what != verb::sync;
+  const bool uses_file = t.what == verb::file_to_request || t.what == verb::request_to_file || t.what == verb::sync;
+  if (uses_file && t.file >= files_.size()) return finish(s, -EBADF);
+  if (moves && (t.skip > part || t.length > part - t.skip)) return finish(s, -EINVAL);
+  if (t.what == verb::sync) return submit_sync(s);
+  if (!moves || t.length == 0) return finish(s, 0);
+  if (uses_file) return submit_move(s);
+
+  auto* memory = static_cast<std::byte*>(t.memory);
+  if (t.what == verb::copy_to_request) {
+    for_each_piece(s.writable(), t.skip, t.length, [&memory](auto bytes) {
+      std::memcpy(bytes.data(), memory, bytes.size());
+      memory += bytes.size();
+    });
+  } else {
+    for_each_piece(s.readable(), t.skip, t.length, [&memory](auto bytes) {
+      std::memcpy(memory, bytes.data(), bytes.size());
+      memory += bytes.size();
+    });
+  }
+  s.moved = t.length;
+  finish(s, static_cast<std::int32_t>(t.length));
+}
+
+// Direct I/O wants memory and position aligned; a driver in a virtual machine need not know that.
+bool memory_port::fits_direct(const port_file& file, const slot& s, std::span<const segment> pieces) const {
+  const file_description& d = file.described;
+  const std::uint64_t at = s.what.offset + s.moved;
+  const std::uint64_t length = s.what.length - s.moved;
+  if (((at | length) & (d.offset_alignment - 1)) != 0) return false;
+  return std::ranges::all_of(pieces, [&d](const segment& p) {
+    return ((reinterpret_cast<std::uintptr_t>(p.base) | p.length) & (d.memory_alignment - 1)) == 0;
+  });
+}
+
+void memory_port::submit_move(slot& s) {
+  const bool read = s.what.what == verb::file_to_request;
+  const port_file& file = files_[s.what.file];
+  const auto pieces = s.pieces.make(read ? s.writable() : s.readable(), s.what.skip + s.moved, s.what.length - s.moved);
+  if (file.buffered && file.described.direct && !fits_direct(file, s, pieces)) s.buffered = true;
+  io_.prepare(s, [&](io_uring_sqe& entry) {
+    const int number = (s.buffered ? file.buffered : file.main).index();
+    const auto count = static_cast<unsigned>(pieces.size());
+    const std::uint64_t at = s.what.offset + s.moved;
+    if (read) {
+      io_uring_prep_readv(&entry, number, as_iovecs(pieces), count, at);
+    } else {
+      io_uring_prep_writev2(&entry, number, as_iovecs(pieces), count, at, s.what.dsync ? RWF_DSYNC : 0);
+    }
+    entry.flags |= IOSQE_FIXED_FILE;
+  });
+}
+
+void memory_port::submit_sync(slot& s) {
+  const port_file& file = files_[s.what.file];
+  io_.prepare(s, [&file](io_uring_sqe& entry) {
+    io_uring_prep_fsync(&entry, file.main.index(), IORING_FSYNC_DATASYNC);
+    entry.flags |= IOSQE_FIXED_FILE;
+  });
+}
+
+void memory_port::slot::told(completion& done) noexcept {
+  slot& s = static_cast<slot&>(done);
+  s.port->advance(s, done.result());
+}
+
+void memory_port::advance(slot& s, std::int32_t result) {
+  s.pieces.undo();
+  if (s.what.what == verb::sync) return finish(s, result);
+  const port_file& file = files_[s.what.file];
+  if (result == -EINVAL && file.described.direct && file.buffered && !s.buffered) {
+    s.buffered = true;  // the file system's rules are stricter than it says
+    return submit_move(s);
+  }
+  if (result < 0) return finish(s, result);
+  s.moved += static_cast<std::uint32_t>(result);
+  if (result > 0 && s.moved < s.what.length) return submit_move(s);  // short: the rest, until done or end of file
+  finish(s, static_cast<std::int32_t>(s.moved));
+}
+
+void memory_port::finish(slot& s, std::int32_t result) {
+  s.busy = false;
+  --busy_;
+  if (into_request(s.what.what) && s.moved > 0) {
+    fill_with_zeros(s.writable(), s.filled, s.what.skip);  // no byte before the last one written stays unwritten
+    s.filled = std::max(s.filled, s.what.skip + s.moved);
+  }
+  if (state_ == state::stopped) {  // being reset: the driver's memory is not touched any more
+    s.taken = false;
+    --taken_;
+  }
+  if (transfer_waiter* const waiter = std::exchange(s.waiter, nullptr)) {
+    waiter->done(result);
+  } else if (s.taken) {
+    give_back(s, succeeded(s.what, result));
+  }
+  note_if_idle();
+}
+
+void memory_port::give_back(slot& s, bool ok) {
+  std::uint32_t written = s.filled;
+  if (s.status.present && s.parts.writable > 0) {
+    const std::uint32_t last = s.parts.writable - 1;
+    fill_with_zeros(s.writable(), s.filled, last);
+    const std::uint8_t status = ok ? s.status.ok : s.status.error;
+    for_each_piece(s.writable(), last, 1, [status](auto bytes) { bytes[0] = std::byte{status}; });
+    written = s.parts.writable;
+  }
+  s.taken = false;  // before the driver sees it and may offer the head again
+  --taken_;
+  used_.push(s.head, written);
+  pushed_ = true;
+  ++counters_.answers;
+}
+
+// ---- interrupts ----
+
+// All that was pushed in a turn is announced at once.
+void memory_port::at_turn_end() noexcept {
+  if (pushed_) interrupt();
+}
+
+void memory_port::interrupt() {
+  pushed_ = false;
+  if (!used_.notification_wanted()) return;
+  if (interrupt_.in_flight()) {
+    interrupt_owed_ = true;
+    return;
+  }
+  ++counters_.interrupts;
+  io_.prepare(interrupt_, [this](io_uring_sqe& entry) {
+    io_uring_prep_write(&entry, options_.interrupt_fd, &one_, sizeof one_, loop::current_position);
+  });
+}
+
+void memory_port::interrupt_written() {
+  if (std::exchange(interrupt_owed_, false)) {
+    ++counters_.interrupts;
+    io_.prepare(interrupt_, [this](io_uring_sqe& entry) {
+      io_uring_prep_write(&entry, options_.interrupt_fd, &one_, sizeof one_, loop::current_position);
+    });
+  }
+  note_if_idle();
+}
+
+}  // namespace vloop::adapter

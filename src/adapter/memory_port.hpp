@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+// One queue of a device whose driver shares memory with us: a split ring, walked here; requests' own buffers as the
+// iovecs of readv and writev; eventfds for kicks and interrupts.
+//
+//   stopped --start()--> serving --stop(), drained()--> ended
+//               ^           |  \--a driver's error--> broken: takes nothing more, finishes what it has
+//               \--reset()--+------------------------/
+//
+// Everything happens on the loop's thread. Order of destruction: after drained(), before the loop and the memory.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "devices/device.hpp"
+#include "runtime/event.hpp"
+#include "runtime/loop.hpp"
+#include "runtime/task.hpp"
+#include "vring/chain.hpp"
+#include "vring/memory_map.hpp"
+#include "vring/queue.hpp"
+#include "vring/split_ring.hpp"
+
+namespace vloop::adapter {
+
+struct memory_port_options {
+  std::uint16_t index = 0;             // of the queue in its device
+  const memory_map* memory = nullptr;  // outlives the port; changes only while the port is reset
+  split_ring ring;
+  bool event_index = false;  // VIRTIO_F_EVENT_IDX was negotiated
+  bool indirect = false;     // VIRTIO_F_INDIRECT_DESC was negotiated
+  int kick_fd = -1;          // eventfds of the driver's side; stay the caller's
+  int interrupt_fd = -1;
+  std::span<const file_description> files;  // as the device describes them; descriptors stay the device's
+  std::uint32_t segments_max = 256;         // of one request, at most 1024: blk's seg_max, header and status
+};
+
+struct memory_port_counters {
+  std::uint64_t requests = 0;    // taken from the ring
+  std::uint64_t answers = 0;     // given back
+  std::uint64_t kicks = 0;       // kick reads that completed
+  std::uint64_t interrupts = 0;  // notifications sent
+};
+
+class memory_port final : private queue_port, private turn_hook, private idle_probe {
+ public:
+  memory_port(loop& io, const memory_port_options& options);
+  ~memory_port();
+
+  queue& requests() { return queue_; }
+
+  // Takes requests from now on; what is already available comes first. Once, and again after reset().
+  void start();
+
+  // Takes no more, and ends the queue. Idempotent. What was taken is still to be answered by the device.
+  void stop();
+
+  // Until everything that was taken is answered, and nothing refers to the driver's memory or the port any more. After
+  // stop().
+  task<void> drained();
+
+  // The driver resets the queue: when this is done nothing of it is touched any more. Requests that devices hold are
+  // stale from here on. The ring begins at entry 0 again, when start() is called.
+  task<void> reset();
+
+  // What the driver did wrong, if that has ended the service; reset() clears it.
+  ring_error error() const { return error_; }
+  const memory_port_counters& counters() const { return counters_; }
+
+ private:
+  enum class state : std::uint8_t { stopped, serving, broken, ended };
+
+  // A part of a request's segments, cut out in place for the kernel while a transfer is under way, then put back.
+  class cut {
+   public:
+    std::span<segment> make(std::span<segment> from, std::uint32_t skip, std::uint32_t length);
+    void undo();
+
+   private:
+    segment* first_ = nullptr;  // null: nothing is cut
+    segment* last_ = nullptr;
+    segment first_whole_{};
+    segment last_whole_{};
+  };
+
+  // A request that was taken, by its head. In flight from the ring's point of view while `taken`.
+  struct slot final : completion {
+    slot() : completion(&told) {}
+    static void told(completion& done) noexcept;
+
+    memory_port* port = nullptr;
+    std::uint16_t head = 0;
+    std::uint32_t seq = 0;
+    bool taken = false;
+    std::span<segment> segments;  // its own part of segments_, all of it
+    chain parts;
+    std::uint32_t filled = 0;  // bytes written from the start of the writable part on, without a gap
+
+    // The transfer under way, if `busy`.
+    bool busy = false;
+    bool buffered = false;  // goes to the buffered descriptor
+    transfer what;
+    std::uint32_t moved = 0;  // bytes of it that are done
+    cut pieces;
+    transfer_waiter* waiter = nullptr;  // run(); null: answer()
+    answer_status status;
+
+    std::span<segment> readable() const { return segments.first(parts.readable_segments); }
+    std::span<segment> writable() const { return segments.subspan(parts.readable_segments, parts.writable_segments); }
+  };
+
+  struct kick_read final : completion {
+    explicit kick_read(memory_port& owner) : completion(&told), port(owner) {}
+    static void told(completion& done) noexcept;
+    memory_port& port;
+    std::uint64_t value = 0;
+  };
+  struct plain final : completion {  // the interrupt's write, the cancellation of the kick's read, the next turn
+    plain(memory_port& owner, void (memory_port::*then)()) : completion(&told), port(owner), after(then) {}
+    static void told(completion& done) noexcept;
+    memory_port& port;
+    void (memory_port::*after)();
+  };
+
+  // A file with the descriptors registered.
+  struct port_file {
+    file_description described;
+    fixed_file main;
+    fixed_file buffered;
+  };
+
+  void run(const request_id& id, const transfer& t, transfer_waiter& waiter) override;
+  void answer(const request_id& id, const transfer& t, answer_status status) override;
+  void at_turn_end() noexcept override;
+  bool ready() noexcept override { return state_ == state::serving && available_.has_new(); }
+  void on_ready() noexcept override { take_available(); }
+
+  void read_kick();
+  void cancel_kick();
+  void take_available();
+  void go_on_taking();
+  bool take(std::uint16_t head);
+  void broke(ring_error why);
+
+  slot* find(const request_id& id);
+  void begin(slot& s, const transfer& t);
+  void submit_move(slot& s);
+  void submit_sync(slot& s);
+  void advance(slot& s, std::int32_t result);
+  void finish(slot& s, std::int32_t result);
+  void give_back(slot& s, bool ok);
+  bool fits_direct(const port_file& file, const slot& s, std::span<const segment> pieces) const;
+
+  void interrupt();
+  void interrupt_written();
+  bool idle() const;
+  void note_if_idle();
+
+  loop& io_;
+  const memory_port_options options_;
+  state state_ = state::stopped;
+  ring_error error_ = ring_error::none;
+  available_reader available_;
+  used_writer used_;
+  bool pushed_ = false;          // since the driver was last told
+  bool interrupt_owed_ = false;  // the write that tells it is still under way from before
+
+  std::vector<port_file> files_;
+  std::unique_ptr<segment[]> segments_;
+  std::unique_ptr<slot[]> slots_;  // by head
+  std::uint32_t taken_ = 0;        // slots that are taken
+  std::uint32_t busy_ = 0;         // slots with a transfer under way
+  std::uint32_t next_seq_ = 1;
+  memory_port_counters counters_;
+  event* idle_ = nullptr;  // set when nothing is under way any more; lies in the frame that waits
+
+  kick_read kick_;
+  plain cancel_;
+  plain next_turn_;
+  plain interrupt_;
+  std::uint64_t one_ = 1;  // what the interrupt writes
+
+  queue queue_;  // last: devices hold it while everything above works
+};
+
+}  // namespace vloop::adapter

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// Which node the driver of a virtio device made: /dev/vda, /dev/hwrng.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace vloop::adapter {
+
+/// "virtio3"
+std::string virtio_name(int index);
+
+/// The node of virtioN, or empty while its driver has made none. Reads sysfs; blocks no longer than that takes.
+std::string find_node(std::uint32_t device_id, int index);
+
+/// The driver module that serves this type of device, for a hint to the user.
+std::string driver_module(std::uint32_t device_id);
+
+}  // namespace vloop::adapter

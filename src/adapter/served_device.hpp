@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// One device on the kernel transport: the control plane in its three stages, and its orderly end.
+//
+//   start() ─> stage 1 described ─> stage 2 created, driver probes ─> stage 3 queues started ─> serving
+//   stop()  ─> the driver lets go while we still serve ─> gone ─> queues end ─> ended
+//   force() ─> the device is given up: the kernel answers what is left ─> gone ─> queues end ─> ended
+//
+// Everything here runs on the main thread, but serve_queue(), which runs on the worker of its queue and tells the main
+// thread by asio::post.
+#pragma once
+
+#include "adapter/kernel_transport.hpp"
+#include "adapter/run.hpp"
+#include "adapter/worker.hpp"
+
+#include <spdlog/logger.h>
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
+
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vloop::adapter {
+
+class served_device {
+ public:
+  struct listener {
+    std::function<void(const device_there&)> there;  // a driver took it, or none did in time
+    std::function<void(std::exception_ptr)> ended;   // once, at the end; an exception if it could not be served
+  };
+
+  served_device(asio::io_context& main, spdlog::logger& log, std::unique_ptr<device> what,
+                std::unique_ptr<kernel_device> transport, listener tell);
+  ~served_device();
+  served_device(const served_device&) = delete;
+  served_device& operator=(const served_device&) = delete;
+
+  // Each queue goes to one of the workers, beginning with number `first`.
+  void start(std::vector<std::unique_ptr<worker>>& workers, std::size_t first);
+  void stop();
+  void force();
+
+  bool ended() const { return ended_; }
+  std::size_t queue_count() const { return what_->describe().queues.size(); }
+  const std::string& name() const { return name_; }
+
+ private:
+  task<void> serve_queue(std::uint16_t index, loop& io);
+  void queue_ended(std::uint16_t index, const queue_statistics& statistics, std::exception_ptr failure);
+  void wait_for_events();
+  void take_events();
+  void look_for_node();
+  void report_node(const std::string& node, int virtio_index);
+  void end_if_over();
+
+  asio::io_context& main_;
+  spdlog::logger& log_;
+  std::unique_ptr<device> what_;
+  std::unique_ptr<kernel_device> transport_;
+  listener tell_;
+  std::string name_;  // "vloop0 (blk disk.img)"
+
+  asio::posix::stream_descriptor events_;  // borrows the device's descriptor
+  asio::steady_timer node_timer_;
+  std::chrono::steady_clock::time_point node_deadline_;
+  std::uint8_t status_ = 0;
+  std::size_t queues_running_ = 0;
+  std::exception_ptr failure_;
+  bool stopping_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace vloop::adapter
