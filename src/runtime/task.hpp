@@ -39,6 +39,7 @@ class promise_base {
   std::suspend_always initial_suspend() const noexcept { return {}; }
 
   struct final_awaiter {
+    final_awaiter() noexcept {}  // user-written, as awaiters need (GCC 12)
     bool await_ready() const noexcept { return false; }
     // Nothing of the frame may be touched after `finish`: the one that waits may have destroyed it.
     template <class Promise>
@@ -52,7 +53,7 @@ class promise_base {
     }
     void await_resume() const noexcept {}
   };
-  final_awaiter final_suspend() const noexcept { return final_awaiter{}; }
+  final_awaiter final_suspend() const noexcept { return final_awaiter(); }
 
   void unhandled_exception() noexcept { error_ = std::current_exception(); }
 

@@ -20,7 +20,8 @@ task<void> wait_for(event& e) {
   co_await e.wait();
 }
 task<void> await_empty() {
-  co_await task<void>{};
+  task<void> nothing;
+  co_await std::move(nothing);
 }
 task<void> read_forever(loop& io, int fd) {
   std::array<std::byte, 8> buffer{};
