@@ -114,6 +114,8 @@ int run(const command_line& line) {
     std::fflush(stdout);  // whoever reads a pipe waits for this line
     if (++there == options.devices.size()) vloop::adapter::notify_service_manager("READY=1");
   };
+  // The devices are the kernel's to end now; what is left of this process only holds files open.
+  options.on_stuck = [] { std::_Exit(status_failed); };
   return vloop::adapter::run(options);
 }
 

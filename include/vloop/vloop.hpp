@@ -57,6 +57,9 @@ struct server_options {
   std::chrono::microseconds poll_max{50};  ///< longest look at the rings before a worker sleeps; 0: none
   bool handle_signals = true;              ///< SIGINT and SIGTERM stop run(); false: they stay your own
   std::function<void(const ready_device&)> on_ready = {};  ///< called on run()'s thread, once per device
+  /// Called on run()'s thread if a stop does not end because the kernel still waits for a backing file, some 35 seconds
+  /// after it was asked for. run() goes on waiting; a program that must end may end the process from here.
+  std::function<void()> on_stuck = {};
 };
 
 /// Serves devices. Life cycle:

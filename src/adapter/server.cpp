@@ -48,6 +48,7 @@ server::server(server_options options) : state_(std::make_unique<state>()) {
   run.threads = options.threads;
   run.poll_max = options.poll_max;
   run.handle_signals = options.handle_signals;
+  run.on_stuck = std::move(options.on_stuck);
   run.stop = state_->stopping.get_token();
   if (options.on_ready) {
     run.on_device = [tell = std::move(options.on_ready)](const adapter::device_there& device) {

@@ -14,6 +14,7 @@ chmod 755 .
 truncate -s 1M disk.img
 : > empty.img
 mkdir directory
+mkfifo pipe
 truncate -s 1M secret.img
 chmod 000 secret.img
 
@@ -72,6 +73,8 @@ refused 2 'queues=0' run --device blk=disk.img --device blk=disk.img,queues=0
 refused 1 'missing.img.*No such file' run --device blk=missing.img
 refused 1 'directory' run --device blk=directory
 refused 1 'empty.img' run --device blk=empty.img
+refused 1 'pipe' run --device blk=pipe
+refused 1 '/dev/null' run --device blk=/dev/null
 refused 1 'missing-source.*No such file' run --device rng=missing-source
 refused 1 'directory' run --device rng=directory
 
