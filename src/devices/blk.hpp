@@ -15,9 +15,9 @@
 namespace vloop {
 
 struct blk_options {
-  std::string path;
+  std::string path{};
   bool read_only = false;
-  std::string serial;  // at most 20 bytes; empty: made up from the file's identity
+  std::string serial{};  // at most 20 bytes; empty: made up from the file's identity
   std::uint16_t queues = 1;
   std::uint16_t queue_size = 256;  // a power of two, at least 4
   direct_mode direct = direct_mode::automatic;
