@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/loop.hpp"
 
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -157,41 +158,40 @@ void loop::run_hooks() noexcept {
   });
 }
 
-// What is prepared goes out before the spin, not after it.
+// What is prepared goes out before the spin, not after it; with a budget that shrank to nothing there is none, and the
+// submission is again the one that sleeps.
 void loop::spin_then_wait() noexcept {
-  enter(0);
   const auto begin = clock::now();
-  const auto end = begin + spin_.budget();
-  auto now = begin;
+  if (spin_.budget() > idle_spin::duration::zero()) enter(0);
   ++counters_.spins;
-  bool found = false;
-  do {
-    idle_probe* hit = nullptr;
-    probes_.any_of([&hit](idle_probe& probe) {
-      if (probe.ready()) hit = &probe;
-      return hit != nullptr;
-    });
-    if (hit) {
-      hit->on_ready();
-      run_hooks();
-    }
-    found = hit || has_completions();
-    if (!found) cpu_relax();
-    now = clock::now();
-  } while (!found && now < end);
-
-  if (found) {
-    ++counters_.spins_paid;
-    enter(0);
-  } else {
-    enter(1);
-    now = clock::now();
+  bool found = look_at_probes() || has_completions();
+  for (const auto end = begin + spin_.budget(); !found && clock::now() < end;) {
+    cpu_relax();
+    found = look_at_probes() || has_completions();
   }
-  spin_.woken_after(now - begin);
+  counters_.spins_paid += found ? 1 : 0;
+  enter(found ? 0 : 1);
+  spin_.woken_after(clock::now() - begin);
+}
+
+bool loop::look_at_probes() noexcept {
+  idle_probe* hit = nullptr;
+  probes_.any_of([&hit](idle_probe& probe) {
+    if (probe.ready()) hit = &probe;
+    return hit != nullptr;
+  });
+  if (!hit) return false;
+  hit->on_ready();
+  run_hooks();
+  return true;
 }
 
 bool loop::has_completions() const noexcept {
-  if (io_uring_cq_ready(&ring_) > 0) return true;
+  return io_uring_cq_ready(&ring_) > 0 || kernel_has_completions();
+}
+
+// Deferred ones, or such that had no room in the completion ring: entering the kernel brings them.
+bool loop::kernel_has_completions() const noexcept {
   const unsigned flags = IO_URING_READ_ONCE(*ring_.sq.kflags);
   return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
@@ -199,7 +199,7 @@ bool loop::has_completions() const noexcept {
 // Submits what is prepared, lets deferred completions run, and sleeps until `wait_for` completions are there.
 void loop::enter(unsigned wait_for) noexcept {
   const unsigned prepared = io_uring_sq_ready(&ring_);
-  if (wait_for == 0 && prepared == 0 && !has_completions()) return;
+  if (wait_for == 0 && prepared == 0 && !kernel_has_completions()) return;
   ++counters_.enters;
   const int result = wait_for > 0 ? io_uring_submit_and_wait(&ring_, wait_for) : io_uring_submit(&ring_);
   check_entered(result);

@@ -186,7 +186,9 @@ class loop {
   void run_hooks() noexcept;
   void wait() noexcept;
   void spin_then_wait() noexcept;
+  bool look_at_probes() noexcept;
   [[nodiscard]] bool has_completions() const noexcept;
+  [[nodiscard]] bool kernel_has_completions() const noexcept;
   void enter(unsigned wait_for) noexcept;
   void check_entered(int result) noexcept;
   void collect() noexcept;

@@ -12,6 +12,7 @@
 
 #include <liburing.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -27,8 +28,10 @@ namespace vloop {
 class loop;
 class bounded_operation;
 
+/// A time that is already over counts as none.
 [[nodiscard]] inline __kernel_timespec to_timespec(std::chrono::nanoseconds time) noexcept {
   constexpr std::int64_t nanoseconds_per_second = 1'000'000'000;
+  time = std::max(time, std::chrono::nanoseconds::zero());
   __kernel_timespec result{};
   result.tv_sec = time.count() / nanoseconds_per_second;
   result.tv_nsec = time.count() % nanoseconds_per_second;

@@ -86,6 +86,16 @@ TEST_CASE("a sleep ends with 0, not before its time") {
   CHECK(steady::now() - begin >= 30ms);
 }
 
+TEST_CASE("a sleep of no time or less ends at once") {
+  loop io(ring_in(any_mode()));
+  std::int32_t result = -1;
+  io.run(sleep_for(io, 0ns, result));
+  CHECK(result == 0);
+  result = -1;
+  io.run(sleep_for(io, -1s, result));
+  CHECK(result == 0);
+}
+
 TEST_CASE("a timeout ends with -ETIME") {
   loop io(ring_in(any_mode()));
   std::int32_t result = 0;
