@@ -9,8 +9,11 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstring>
+#include <functional>
 #include <future>
 #include <optional>
 #include <random>
@@ -361,17 +364,69 @@ TEST_CASE("many requests are announced by few interrupts") {
   CHECK(d.rig->counters(0).interrupts <= 2 * rounds);
 }
 
-TEST_CASE("hostile: a driver that breaks its ring is served again after a reset of the queue") {
-  served_disk d(any_transport());
+// What a hostile driver does to its ring behind the engine's back; then the error that the device found, and whether a
+// reset of the queue brings the service back.
+void check_hostile(served_disk& d, ring_error expected, const std::function<void(const split_ring&)>& attack) {
   auto disk = d.disk();
   CHECK(disk.finish(disk.read(0, 512)).ok());
-  disk.below().ring().available->idx = static_cast<std::uint16_t>(disk.below().ring().available->idx + 300);
+  attack(disk.below().ring());
   disk.below().kick();
-  while (d.rig->error(0) == ring_error::none) std::this_thread::yield();
-  CHECK(d.rig->error(0) == ring_error::avail_jump);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (d.rig->error(0) == ring_error::none && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  CHECK(d.rig->error(0) == expected);
   d.rig->reset(0);
   CHECK(disk.finish(disk.read(0, 512)).ok());
   CHECK(d.rig->error(0) == ring_error::none);
+}
+
+// Moves the available index; the entries in between are what the attack wrote, or left-overs.
+void advance_index(const split_ring& ring, std::uint16_t by) {
+  std::atomic_ref(ring.available->idx).fetch_add(by, std::memory_order_release);
+}
+
+void offer_head(const split_ring& ring, std::uint16_t head) {
+  ring.available->ring[ring.available->idx % ring.size] = head;
+  advance_index(ring, 1);
+}
+
+TEST_CASE("hostile: an available index that jumps ends the service until a reset") {
+  served_disk d(any_transport());
+  check_hostile(d, ring_error::avail_jump, [](const split_ring& ring) { advance_index(ring, 300); });
+}
+
+TEST_CASE("hostile: a head that is no descriptor ends the service until a reset") {
+  served_disk d(any_transport());
+  check_hostile(d, ring_error::bad_head, [](const split_ring& ring) { offer_head(ring, ring.size); });
+}
+
+TEST_CASE("hostile: a chain that loops ends the service until a reset") {
+  served_disk d(any_transport());
+  check_hostile(d, ring_error::too_long, [](const split_ring& ring) {
+    ring.descriptors[9] = {.addr = shared_memory::first_address, .len = 16, .flags = VRING_DESC_F_NEXT, .next = 9};
+    offer_head(ring, 9);
+  });
+}
+
+TEST_CASE("hostile: a buffer outside the shared memory ends the service until a reset") {
+  served_disk d(any_transport());
+  check_hostile(d, ring_error::bad_address, [](const split_ring& ring) {
+    ring.descriptors[9] = {.addr = 4096, .len = 16, .flags = 0, .next = 0};
+    offer_head(ring, 9);
+  });
+}
+
+TEST_CASE("hostile: a head that is offered twice ends the service until a reset") {
+  // A read is answered in a later turn than the one that takes it, so the second offer comes too early.
+  served_disk d(any_transport());
+  check_hostile(d, ring_error::head_in_use, [](const split_ring& ring) {
+    const std::uint64_t at = shared_memory::first_address + (1 << 20);  // some request's memory
+    // Zeros: a header that says "read sector 0".
+    ring.descriptors[9] = {.addr = at, .len = 16, .flags = VRING_DESC_F_NEXT, .next = 10};
+    ring.descriptors[10] = {.addr = at + 4096, .len = 513, .flags = VRING_DESC_F_WRITE, .next = 0};
+    ring.available->ring[ring.available->idx % ring.size] = 9;
+    ring.available->ring[(ring.available->idx + 1) % ring.size] = 9;
+    advance_index(ring, 2);
+  });
 }
 
 TEST_CASE("a queue that is reset again and again under load serves what comes after") {

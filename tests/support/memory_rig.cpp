@@ -35,6 +35,7 @@ class memory_rig final : public rig {
     io_->post([this] {
       for (auto& port : ports_) port->stop();
     });
+    stop_posted_.set_value();
     worker_.join();
   }
 
@@ -83,6 +84,7 @@ class memory_rig final : public rig {
     io.run(serve_all(serving));
     for (auto& port : ports_) last_seen_.emplace_back(port->error(), port->counters());
     ports_.clear();
+    stop_posted_.get_future().wait();  // the loop must outlive the call that posts to it
   }
 
   adapter::memory_port_options port_options(std::size_t i) const {
@@ -129,6 +131,7 @@ class memory_rig final : public rig {
   std::vector<seen> last_seen_;                               // of the ports, when the worker ended
   loop* io_ = nullptr;                                        // lives on the worker's stack
   task_group* background_ = nullptr;
+  std::promise<void> stop_posted_;
   std::thread worker_;
 };
 
