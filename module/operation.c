@@ -151,6 +151,7 @@ static struct vloop_slot *op_claim(struct vloop_queue *queue,
 		slot->file = NULL;
 		slot->bvec = NULL;
 		slot->freeze_protected = false;
+		slot->through_cache = false;
 		queue->users++;
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
@@ -267,6 +268,19 @@ static void op_end_write(struct vloop_slot *slot)
 }
 
 /*
+ * Drivers align segments to 512 bytes.  A file whose blocks are larger takes
+ * such a segment directly only if it is a whole number of blocks, as nearly all
+ * are; the others go through the page cache, of the same file.
+ */
+static bool op_avoid_direct(struct vloop_slot *slot, long ret)
+{
+	if (ret != -EINVAL || !(slot->iocb.ki_flags & IOCB_DIRECT))
+		return false;
+	slot->through_cache = true;
+	return true;
+}
+
+/*
  * What one read_iter or write_iter came to.  Returns true when the operation
  * has ended with *@result, false when a worker must go on with it.
  */
@@ -276,6 +290,8 @@ static bool op_progress(struct vloop_slot *slot, long ret, long *result)
 
 	op_end_write(slot);
 	if (nowait && (ret == -EAGAIN || ret == -EOPNOTSUPP))
+		return false;
+	if (op_avoid_direct(slot, ret))
 		return false;
 	if (ret < 0) {
 		*result = ret;
@@ -368,6 +384,8 @@ static long op_issue(struct vloop_slot *slot, bool nowait)
 		iocb->ki_flags |= IOCB_NOWAIT;
 	if (op->flags & VLOOP_OP_DSYNC)
 		iocb->ki_flags |= IOCB_DSYNC;
+	if (slot->through_cache)
+		iocb->ki_flags &= ~IOCB_DIRECT;
 
 	atomic_set(&slot->issue, VLOOP_ISSUING);
 	if (!op_writes_file(op))

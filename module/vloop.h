@@ -96,6 +96,7 @@ struct vloop_slot {
 	struct vloop_file *file;
 	u32 moved;
 	bool freeze_protected;
+	bool through_cache;	/* direct I/O refused these segments */
 	atomic_t issue;
 	long issue_result;
 	struct kiocb iocb;
