@@ -119,21 +119,21 @@ TEST_CASE("next_turn lets every other runnable task have its turn first") {
 
 TEST_CASE("a hook turns what gathered during a turn into one operation") {
   loop io(ring_in(any_mode()));
-  const pipe_ends pipe;
-  batching_hook hook(io, pipe.write_end.get());
+  const socket_ends ends;
+  batching_hook hook(io, ends.write_end.get());
   io.add_hook(hook);
   io.run(run_noters(io, hook));
   CHECK(hook.written == 12);
   CHECK(hook.batches == 4);
   std::array<char, 16> got{};
-  REQUIRE(read(pipe.read_end.get(), got.data(), got.size()) == 12);
+  REQUIRE(read(ends.read_end.get(), got.data(), got.size()) == 12);
   CHECK(std::string_view(got.data(), 12) == "abcabcabcabc");
 }
 
 TEST_CASE("what a hook prepares at the end of the last turn still reaches the kernel") {
   loop io(ring_in(any_mode()));
-  const pipe_ends pipe;
-  batching_hook hook(io, pipe.write_end.get());
+  const socket_ends ends;
+  batching_hook hook(io, ends.write_end.get());
   io.add_hook(hook);
   const auto body = [](batching_hook& batch) -> task<void> {
     batch.note('x');
@@ -141,15 +141,15 @@ TEST_CASE("what a hook prepares at the end of the last turn still reaches the ke
   };
   io.run(body(hook));
   std::array<char, 4> got{};
-  CHECK(read(pipe.read_end.get(), got.data(), got.size()) == 1);
+  CHECK(read(ends.read_end.get(), got.data(), got.size()) == 1);
   io.run(turns(io, 3));
   CHECK(hook.written == 1);
 }
 
 TEST_CASE("an unlinked hook is not called any more") {
   loop io(ring_in(any_mode()));
-  const pipe_ends pipe;
-  batching_hook hook(io, pipe.write_end.get());
+  const socket_ends ends;
+  batching_hook hook(io, ends.write_end.get());
   io.add_hook(hook);
   hook.unlink();
   hook.note('x');
@@ -164,7 +164,7 @@ TEST_CASE("linked operations prepared after reserve go out in one submission, al
   auto options = ring_in(any_mode());
   options.entries = 8;
   loop io(options);
-  const pipe_ends pipe;
+  const socket_ends ends;
   std::array<step, 7> fill;
   step write_step;
   step read_step;
@@ -175,11 +175,11 @@ TEST_CASE("linked operations prepared after reserve go out in one submission, al
   }
   io.reserve(2);
   io.prepare(write_step, [&](io_uring_sqe& entry) {
-    io_uring_prep_write(&entry, pipe.write_end.get(), "ping", 4, loop::current_position);
+    io_uring_prep_write(&entry, ends.write_end.get(), "ping", 4, loop::current_position);
     entry.flags |= IOSQE_IO_LINK;
   });
   io.prepare(read_step, [&](io_uring_sqe& entry) {
-    io_uring_prep_read(&entry, pipe.read_end.get(), buffer.data(), 4, loop::current_position);
+    io_uring_prep_read(&entry, ends.read_end.get(), buffer.data(), 4, loop::current_position);
   });
   io.run(sleep_once(io, 20ms));
   CHECK(write_step.result() == 4);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -37,8 +38,9 @@ class descriptor {
   int fd_;
 };
 
-struct pipe_ends {
-  pipe_ends() : pipe_ends(make()) {}
+/// Two ends with a direction.
+class channel {
+ public:
   descriptor read_end;
   descriptor write_end;
 
@@ -46,11 +48,32 @@ struct pipe_ends {
     if (::write(write_end.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) std::abort();
   }
 
+ protected:
+  explicit channel(std::array<int, 2> fds) : read_end(fds[0]), write_end(fds[1]) {}
+};
+
+/// Operations on it may pass through a kernel thread before they complete (until Linux 6.4).
+class pipe_ends : public channel {
+ public:
+  pipe_ends() : channel(make()) {}
+
  private:
-  explicit pipe_ends(std::array<int, 2> fds) : read_end(fds[0]), write_end(fds[1]) {}
   static std::array<int, 2> make() {
     std::array<int, 2> fds{-1, -1};
     if (::pipe2(fds.data(), O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+    return fds;
+  }
+};
+
+/// Operations that need not wait complete within their submission.
+class socket_ends : public channel {
+ public:
+  socket_ends() : channel(make()) {}
+
+ private:
+  static std::array<int, 2> make() {
+    std::array<int, 2> fds{-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) != 0) throw std::runtime_error("no sockets");
     return fds;
   }
 };
