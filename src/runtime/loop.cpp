@@ -220,7 +220,7 @@ void loop::collect() noexcept {
   unsigned count = 0;
   io_uring_cqe* entry = nullptr;
   io_uring_for_each_cqe(&ring_, head, entry) {
-    auto* done = reinterpret_cast<completion*>(static_cast<std::uintptr_t>(entry->user_data));
+    auto* const done = static_cast<completion*>(io_uring_cqe_get_data(entry));
     assert((entry->flags & IORING_CQE_F_MORE) == 0 && "operations that complete more than once are not supported");
     done->result_ = entry->res;
     to_tell_.push_back(*done);

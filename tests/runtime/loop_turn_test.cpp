@@ -117,6 +117,21 @@ TEST_CASE("next_turn lets every other runnable task have its turn first") {
   CHECK(log == "abcabc");
 }
 
+TEST_CASE("a completion that asked for the next turn is told there, without an operation") {
+  struct later final : completion {
+    later() : completion([](completion& done) noexcept { ++static_cast<later&>(done).told; }) {}
+    int told = 0;
+  };
+  loop io(ring_in(any_mode()));
+  later one;
+  io.next_turn(one);
+  CHECK(one.told == 0);
+  const auto submitted = io.counters().submitted;
+  io.run(turns(io, 2));
+  CHECK(one.told == 1);
+  CHECK(io.counters().submitted - submitted <= 1);  // the loop's own wake-up read
+}
+
 TEST_CASE("a hook turns what gathered during a turn into one operation") {
   loop io(ring_in(any_mode()));
   const socket_ends ends;
