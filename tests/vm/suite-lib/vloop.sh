@@ -5,6 +5,7 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
+# shellcheck disable=SC2034 # used by the tests
 suite_lib=${BASH_SOURCE[0]%/*}
 
 fail() {
@@ -124,6 +125,7 @@ scratch_disk() {
 # slow_disk NANOSECONDS: a null_blk device that takes so long for every request; sets 'slow_node'.
 slow_disk() {
   make_null_block slow irqmode=2 "completion_nsec=$1" size=256
+  # shellcheck disable=SC2034
   slow_node=$null_block
 }
 

@@ -4,7 +4,7 @@
 # single sectors. The disk's blocks are the backing's, so nobody can ask for less directly.
 # vm: --scratch 2G
 # timeout: 90
-# shellcheck source=tests/vm/suite-lib/vloop.sh
+# shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 
 # A SCSI disk in memory, the only one whose blocks have 4096 bytes.

@@ -3,7 +3,7 @@
 # The kernel knows that it cannot be written, a write fails, and the file stays what it was, even if nobody else guards it.
 # vm: --scratch 2G
 # timeout: 40
-# shellcheck source=tests/vm/suite-lib/vloop.sh
+# shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 
 random_image disk.img 8

@@ -3,7 +3,7 @@
 # The example, built against the installed library with pkg-config alone, serves a disk that reads as its file and is gone
 # after SIGINT. The unit tests have built it, as a rule.
 # timeout: 180
-# shellcheck source=tests/vm/suite-lib/vloop.sh
+# shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 
 build=$(dirname "$(dirname "$(readlink -f "$(command -v vloop)")")")

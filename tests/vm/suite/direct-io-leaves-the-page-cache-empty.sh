@@ -4,7 +4,7 @@
 # measurement would tell.
 # vm: --scratch 2G
 # timeout: 60
-# shellcheck source=tests/vm/suite-lib/vloop.sh
+# shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 
 resident_pages() { python3 "$suite_lib/resident_pages.py" "$1"; }

@@ -4,7 +4,7 @@
 # vm: --scratch 2G
 # timeout: 900
 # when: full
-# shellcheck source=tests/vm/suite-lib/vloop.sh
+# shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 # shellcheck source=tests/vm/suite-lib/verified_disk.sh
 . "$tree/tests/vm/suite-lib/verified_disk.sh"

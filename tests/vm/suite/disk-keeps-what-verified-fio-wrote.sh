@@ -4,7 +4,7 @@
 # occurs, and the whole of what matters most (4k at depth 32); disk-keeps-... -full.sh runs every combination.
 # vm: --scratch 2G
 # timeout: 180
-# shellcheck source=tests/vm/suite-lib/vloop.sh
+# shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 # shellcheck source=tests/vm/suite-lib/verified_disk.sh
 . "$tree/tests/vm/suite-lib/verified_disk.sh"

@@ -3,7 +3,7 @@
 # Each has its own disk, and the end of one leaves the other alone, even in the middle of its work.
 # vm: --scratch 2G
 # timeout: 60
-# shellcheck source=tests/vm/suite-lib/vloop.sh
+# shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 
 random_image one.img 16

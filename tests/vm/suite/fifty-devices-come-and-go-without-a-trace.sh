@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# After 50 more rounds of create, use and remove, the kernel holds no more memory and no more open files than before.
+# vm: --scratch 2G
+# timeout: 240
+# shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
+. "$tree/tests/vm/suite-lib/vloop.sh"
+
+scratch_disk
+image scratch/disk.img 8M
+
+rounds() {
+  local i
+  for i in $(seq "$1"); do
+    serve disk --device blk=scratch/disk.img,queues=2 --device rng
+    read_directly "$(awk '$2 == "blk" { print $1 }' disk.out)" "$i"
+    stop disk
+  done
+}
+
+# Kilobytes that only the kernel itself uses.
+unreclaimable() { awk '/^SUnreclaim:/ { print $2 }' /proc/meminfo; }
+available() { awk '/^MemAvailable:/ { print $2 }' /proc/meminfo; }
+open_files() { awk '{ print $1 }' /proc/sys/fs/file-nr; }
+
+# Work that the kernel put off is done before it is measured.
+settle() {
+  sync
+  echo 3 >/proc/sys/vm/drop_caches
+  sleep 1
+  echo 3 >/proc/sys/vm/drop_caches
+}
+
+rounds 10
+settle
+slab=$(unreclaimable) free=$(available) files=$(open_files)
+rounds 50
+settle
+echo "slab $slab -> $(unreclaimable) kB, available $free -> $(available) kB, files $files -> $(open_files)"
+# One device is more than 100 kB: 50 of them would be far more than this.
+at_most 'growth of slab in kB' $(($(unreclaimable) - slab)) 1024
+at_most 'memory lost in kB' $((free - $(available))) 4096
+at_most 'growth of open files' $(($(open_files) - files)) 64
+equal 'devices of the module left' "$(find /sys/class/vloop -mindepth 1 2>/dev/null | wc -l)" 0
