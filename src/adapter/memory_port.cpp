@@ -111,6 +111,7 @@ memory_port::~memory_port() {
 }
 
 void memory_port::start() {
+  if (state_ == state::ended) return;
   assert(state_ == state::stopped);
   state_ = state::serving;
   read_kick();
@@ -128,11 +129,7 @@ void memory_port::stop() {
 task<void> memory_port::drained() {
   assert(state_ == state::ended);
   if (pushed_ && taken_ == 0) interrupt();
-  while (!idle()) {
-    event nothing_left;
-    idle_ = &nothing_left;
-    co_await nothing_left.wait();
-  }
+  co_await until_idle();
   // Whoever called note_if_idle(), or resumed the device that is waited for, is still on the stack below.
   co_await io_.next_turn();
 }
@@ -144,20 +141,33 @@ task<void> memory_port::reset() {
   queue_.reset();
   for (std::uint16_t head = 0; head < options_.ring.size; ++head) {
     slot& s = slots_[head];
-    if (!s.taken || s.busy) continue;
-    s.taken = false;  // from here on its id is stale
-    --taken_;
+    if (!s.taken) continue;
+    if (s.busy) {
+      s.orphaned = true;
+    } else {
+      s.taken = false;  // from here on its id is stale
+      --taken_;
+    }
   }
-  while (!idle()) {
-    event nothing_left;
-    idle_ = &nothing_left;
-    co_await nothing_left.wait();
-  }
+  co_await until_idle();
+  co_await io_.next_turn();  // as in drained()
   available_ = available_reader(options_.ring.available, options_.ring.size);
   used_ = used_writer(options_.ring, options_.event_index);
   pushed_ = false;
   error_ = ring_error::none;
-  co_await io_.next_turn();
+}
+
+// Whoever waits first lends the event; a reset and the end of the port may wait together.
+task<void> memory_port::until_idle() {
+  while (!idle()) {
+    if (idle_) {
+      co_await idle_->wait();
+    } else {
+      event nothing_left;
+      idle_ = &nothing_left;
+      co_await nothing_left.wait();
+    }
+  }
 }
 
 bool memory_port::idle() const {
@@ -376,11 +386,11 @@ void memory_port::advance(slot& s, std::int32_t result) {
 void memory_port::finish(slot& s, std::int32_t result) {
   s.busy = false;
   --busy_;
-  if (into_request(s.what.what) && s.moved > 0) {
+  if (into_request(s.what.what) && s.moved > 0 && !s.orphaned) {
     fill_with_zeros(s.writable(), s.filled, s.what.skip);  // no byte before the last one written stays unwritten
     s.filled = std::max(s.filled, s.what.skip + s.moved);
   }
-  if (state_ == state::stopped) {  // being reset: the driver's memory is not touched any more
+  if (std::exchange(s.orphaned, false)) {
     s.taken = false;
     --taken_;
   }

@@ -55,7 +55,8 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
 
   queue& requests() { return queue_; }
 
-  // Takes requests from now on; what is already available comes first. Once, and again after reset().
+  // Takes requests from now on; what is already available comes first. Once, and again after reset(). Nothing happens
+  // after stop().
   void start();
 
   // Takes no more, and ends the queue. Idempotent. What was taken is still to be answered by the device.
@@ -98,6 +99,7 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
     std::uint16_t head = 0;
     std::uint32_t seq = 0;
     bool taken = false;
+    bool orphaned = false;        // reset under a transfer: when that ends, nothing of the driver's is touched
     std::span<segment> segments;  // its own part of segments_, all of it
     chain parts;
     std::uint32_t filled = 0;  // bytes written from the start of the writable part on, without a gap
@@ -160,6 +162,7 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
   void interrupt();
   void interrupt_written();
   bool idle() const;
+  task<void> until_idle();
   void note_if_idle();
 
   loop& io_;

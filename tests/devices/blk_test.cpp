@@ -442,6 +442,16 @@ TEST_CASE("a queue that is reset again and again under load serves what comes af
   }
 }
 
+TEST_CASE("a reset with writes under way leaves no answer of theirs behind") {
+  served_disk d(any_transport());
+  auto disk = d.disk();
+  for (std::uint64_t i = 0; i < 32; ++i) disk.write(i * 64, pattern(32768, i));
+  d.rig->reset(0);
+  const auto t = disk.read(0, 512);
+  CHECK(disk.finish(t).ok());
+  CHECK(disk.below().ring().used->idx == 1);
+}
+
 TEST_CASE("with spinning on, requests verify as without") {
   served_disk d(any_transport(), {}, {.spin_limit = std::chrono::microseconds(50)});
   CHECK(verify_random_io(d.disk(), d.file, 0, disk_bytes / sector, 11, 50) == "");
