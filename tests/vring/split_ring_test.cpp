@@ -6,6 +6,8 @@
 
 #include <cstdlib>
 #include <memory>
+#include <set>
+#include <string>
 #include <system_error>
 #include <vector>
 
@@ -205,6 +207,35 @@ TEST_CASE("a used index that the driver scribbled over does not move the device"
   ends.memory.ring.used->idx = 77;
   ends.used.push(1, 0);
   CHECK(ends.memory.ring.used->idx == 2);
+}
+
+TEST_CASE("a chain in an indirect table takes one descriptor of the ring") {
+  both_ends ends(4, false);
+  vring_desc table[3];
+  const split_ring_driver::buffer out[] = {{.address = 100, .length = 16}};
+  const split_ring_driver::buffer in[] = {{.address = 200, .length = 512}, {.address = 300, .length = 1}};
+  const auto head = ends.driver.add_indirect(out, in, table, 0x5000);
+  REQUIRE(head);
+  CHECK(ends.driver.free_descriptors() == 3);
+  const vring_desc& d = ends.memory.ring.descriptors[*head];
+  CHECK(d.addr == 0x5000);
+  CHECK(d.len == sizeof(table));
+  CHECK(d.flags == VRING_DESC_F_INDIRECT);
+  CHECK(table[0].flags == VRING_DESC_F_NEXT);
+  CHECK(table[1].flags == (VRING_DESC_F_NEXT | VRING_DESC_F_WRITE));
+  CHECK(table[2].flags == VRING_DESC_F_WRITE);
+  ends.driver.publish();
+  ends.used.push(ends.available.take().value, 513);
+  CHECK(ends.driver.collect()->written == 513);
+  CHECK(ends.driver.free_descriptors() == 4);
+}
+
+TEST_CASE("every ring error has words of its own") {
+  std::set<std::string> words;
+  for (int e = 0; e <= static_cast<int>(ring_error::indirect_chained); ++e)
+    words.insert(to_string(static_cast<ring_error>(e)));
+  CHECK(words.size() == static_cast<std::size_t>(ring_error::indirect_chained) + 1);
+  CHECK(words.count("unknown error") == 0);
 }
 
 class described_ring {
