@@ -10,7 +10,6 @@
 # FIFREEZE and FITHAW of <linux/fs.h>.
 freeze() { python3 -c 'import fcntl, os; fcntl.ioctl(os.open("scratch", os.O_RDONLY), 0xc0045877, 0)'; }
 thaw() { python3 -c 'import fcntl, os; fcntl.ioctl(os.open("scratch", os.O_RDONLY), 0xc0045878, 0)'; }
-is_stuck() { [ "$(awk '{ print $2 }' "/sys/block/${disk##*/}/inflight")" = 1 ]; }
 
 scratch_disk
 random_image scratch/disk.img 8
@@ -19,7 +18,7 @@ disk=$(node disk)
 freeze
 write_directly "$disk" 3 2>dd.err &
 writer=$!
-within 5 'a write that hangs' is_stuck
+within 5 'a write that hangs' is_busy "$disk" 1
 
 kill -TERM "${server_pid[disk]}"
 sleep 1

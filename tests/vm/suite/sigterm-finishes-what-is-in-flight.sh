@@ -6,17 +6,14 @@
 # shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 
-in_flight() { awk '{ print $1 + $2 }' "/sys/block/${disk##*/}/inflight"; }
-is_busy() { [ "$(in_flight)" -ge 32 ]; }
-
 slow_disk 700000000
 for signal in TERM INT; do
   serve $signal --device "blk=$slow_node"
   disk=$(node $signal)
   fio --name=job --filename="$disk" --rw=randwrite --bs=4k --size=64M --direct=1 --iodepth=32 --ioengine=libaio \
-    --time_based --runtime=60 --output=fio.out &
+    --time_based --runtime=60 --allow_file_create=0 --output=fio.out &
   load=$!
-  within 10 '32 requests in flight' is_busy
+  within 10 '32 requests in flight' is_busy "$disk" 32
   kill -$signal "${server_pid[$signal]}"
   end $signal 15
   equal "exit status after SIG$signal" $status 0

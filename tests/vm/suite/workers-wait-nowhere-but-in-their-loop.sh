@@ -17,7 +17,7 @@ equal 'workers' "$(workers | wc -l)" 2
 
 traced=()
 for id in $(workers); do traced+=(-p "$id"); done
-strace -o trace -f "${traced[@]}" 2>strace.err &
+strace -o trace "${traced[@]}" 2>strace.err &
 tracer=$!
 within 10 'strace is attached' grep -q attached strace.err
 for depth in 1 32; do
@@ -29,7 +29,7 @@ kill -INT $tracer
 within 10 'the end of strace' has_ended $tracer
 stop disk
 
-# Lines like '123 io_uring_enter(...', '123 <... io_uring_enter resumed>'; others are signals and exits.
+# Lines like "123 io_uring_enter(..." and "123 <... io_uring_enter resumed>"; others are signals and exits.
 sed -n -e 's/^[0-9]* *\([a-z_0-9]*\)(.*/\1/p' trace | sort | uniq -c | sort -rn >calls
 cat calls
 at_least 'calls traced' "$(awk '{ sum += $1 } END { print sum + 0 }' calls)" 100
