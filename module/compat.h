@@ -25,6 +25,49 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+static inline void kiocb_start_write(struct kiocb *iocb)
+{
+	struct super_block *sb = file_inode(iocb->ki_filp)->i_sb;
+
+	sb_start_write(sb);
+	__sb_writers_release(sb, SB_FREEZE_WRITE);
+}
+
+static inline void kiocb_end_write(struct kiocb *iocb)
+{
+	struct super_block *sb = file_inode(iocb->ki_filp)->i_sb;
+
+	__sb_writers_acquired(sb, SB_FREEZE_WRITE);
+	sb_end_write(sb);
+}
+#endif
+
+/*
+ * Since 6.8 this takes freeze protection itself, and gives it back unless the
+ * result is -EIOCBQUEUED; then whoever completes calls kiocb_end_write().
+ */
+static inline ssize_t vloop_iocb_iter_write(struct file *file,
+					    struct kiocb *iocb,
+					    struct iov_iter *iter)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	return vfs_iocb_iter_write(file, iocb, iter);
+#else
+	ssize_t ret;
+
+	kiocb_start_write(iocb);
+	ret = vfs_iocb_iter_write(file, iocb, iter);
+	if (ret != -EIOCBQUEUED)
+		kiocb_end_write(iocb);
+	return ret;
+#endif
+}
+
+#ifndef __counted_by
+#define __counted_by(member)
+#endif
+
 #ifndef ITER_DEST
 #define ITER_SOURCE	WRITE
 #define ITER_DEST	READ

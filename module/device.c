@@ -14,6 +14,7 @@
  * each queue's death policy, so that neither can wait for ever.
  */
 #include <linux/anon_inodes.h>
+#include <linux/blkdev.h>
 #include <linux/file.h>
 #include <linux/idr.h>
 #include <linux/module.h>
@@ -23,13 +24,14 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
-#include <uapi/linux/virtio_ids.h>
 
 #include "vloop.h"
 
 struct class vloop_class = {
 	.name = "vloop",
 };
+
+#define VLOOP_WATCH_INTERVAL	HZ
 
 static DEFINE_IDA(vloop_ids);
 static struct workqueue_struct *vloop_control_wq;
@@ -73,13 +75,25 @@ static int register_vdev(struct vloop_device *vd)
 	return err;
 }
 
+static void empty_files(struct vloop_device *vd)
+{
+	unsigned int i;
+
+	for (i = 0; i < VLOOP_FILES_MAX; i++)
+		vloop_file_put(rcu_replace_pointer(vd->files[i], NULL, true));
+}
+
+/* The backing files are free again, whoever still holds a descriptor. */
 static void set_gone(struct vloop_device *vd)
 {
 	unsigned int i;
 
-	WRITE_ONCE(vd->state, VLOOP_STATE_GONE);
+	empty_files(vd);
 	device_del(&vd->dev);
-	vloop_device_event(vd, VLOOP_EVENT_GONE);
+	set_bit(VLOOP_EVENT_GONE, &vd->events);
+	/* Orders the event before the state: who sees GONE finds the event. */
+	smp_store_release(&vd->state, VLOOP_STATE_GONE);
+	wake_up_interruptible_poll(&vd->readers, EPOLLIN | EPOLLHUP);
 	for (i = 0; i < vd->num_queues; i++)
 		wake_up_interruptible_poll(&vd->queues[i].readers,
 					   EPOLLIN | EPOLLHUP);
@@ -156,21 +170,49 @@ void vloop_device_desert(struct vloop_device *vd)
 	want_remove(vd);
 }
 
-/*
- * ->flush runs for each close of each duplicate, in forked children too.  Only
- * the exit of the server itself says that nobody serves any more, and says it
- * even while a child or an io_uring keeps the descriptor open.
- */
-int vloop_file_flush(struct vloop_device *vd)
+static bool server_is_dead(struct vloop_device *vd)
 {
-	if (current->flags & PF_EXITING && task_tgid(current) == vd->server)
+	struct task_struct *server;
+	bool dead;
+
+	rcu_read_lock();
+	server = pid_task(vd->server, PIDTYPE_TGID);
+	dead = !server || READ_ONCE(server->signal->flags) & SIGNAL_GROUP_EXIT ||
+	       !atomic_read(&server->signal->live);
+	rcu_read_unlock();
+	return dead;
+}
+
+/*
+ * Called wherever the server's end may show first.  ->flush runs for each close
+ * of each duplicate, in forked children too: only the server's own end counts,
+ * and it counts even while a child or an io_uring keeps a descriptor open.
+ */
+void vloop_check_server(struct vloop_device *vd)
+{
+	if (!vloop_deserted(vd) && server_is_dead(vd))
 		vloop_device_desert(vd);
-	return 0;
+}
+
+/*
+ * A killed server with a thread that waits for its own disk closes nothing: the
+ * thread would have to end first.  So look at it now and then.
+ */
+static void watch_work(struct work_struct *work)
+{
+	struct vloop_device *vd = container_of(to_delayed_work(work),
+					       struct vloop_device, watch);
+
+	vloop_check_server(vd);
+	if (!vloop_deserted(vd))
+		queue_delayed_work(vloop_control_wq, &vd->watch,
+				   VLOOP_WATCH_INTERVAL);
 }
 
 static int vloop_device_flush(struct file *file, fl_owner_t id)
 {
-	return vloop_file_flush(file->private_data);
+	vloop_check_server(file->private_data);
+	return 0;
 }
 
 static int vloop_device_close(struct inode *inode, struct file *file)
@@ -178,6 +220,7 @@ static int vloop_device_close(struct inode *inode, struct file *file)
 	struct vloop_device *vd = file->private_data;
 
 	vloop_device_desert(vd);
+	cancel_delayed_work_sync(&vd->watch);
 	put_device(&vd->dev);
 	return 0;
 }
@@ -211,7 +254,8 @@ static ssize_t vloop_device_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (iov_iter_count(to) < sizeof(record))
 		return -EINVAL;
 	while (!next_event(vd, &record)) {
-		if (READ_ONCE(vd->state) == VLOOP_STATE_GONE &&
+		/* Orders the state before the events, as set_gone() does. */
+		if (smp_load_acquire(&vd->state) == VLOOP_STATE_GONE &&
 		    !READ_ONCE(vd->events))
 			return 0;
 		if (nowait)
@@ -220,8 +264,10 @@ static ssize_t vloop_device_read_iter(struct kiocb *iocb, struct iov_iter *to)
 					       READ_ONCE(vd->events) ||
 					       READ_ONCE(vd->state) ==
 					       VLOOP_STATE_GONE);
-		if (err)
+		if (err) {
+			vloop_check_server(vd);
 			return err;
+		}
 	}
 	if (copy_to_iter(&record, sizeof(record), to) != sizeof(record)) {
 		vloop_device_event(vd, record.event.event);
@@ -253,8 +299,11 @@ static long device_start(struct vloop_device *vd)
 	else
 		err = -EBUSY;
 	mutex_unlock(&vd->lock);
-	if (!err)
+	if (!err) {
 		control_kick(vd);
+		queue_delayed_work(vloop_control_wq, &vd->watch,
+				   VLOOP_WATCH_INTERVAL);
+	}
 	return err;
 }
 
@@ -283,10 +332,35 @@ static long device_info(struct vloop_device *vd, void __user *user)
 	return copy_to_user(user, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
-static struct vloop_file *wrap_file(int fd)
+/* A disk whose backing is itself would wait for itself. */
+static bool is_own_disk(struct vloop_device *vd, struct inode *inode)
+{
+	struct device *dev;
+
+	if (!S_ISBLK(inode->i_mode))
+		return false;
+	for (dev = disk_to_dev(I_BDEV(inode)->bd_disk); dev; dev = dev->parent)
+		if (dev == &vd->vdev.dev)
+			return true;
+	return false;
+}
+
+static int check_file(struct vloop_device *vd, struct file *file)
+{
+	struct inode *inode = file->f_mapping->host;
+
+	if (!S_ISREG(inode->i_mode) && !S_ISBLK(inode->i_mode))
+		return -EINVAL;
+	/* Every write would land at the end, wherever it was meant to. */
+	if (file->f_flags & O_APPEND)
+		return -EINVAL;
+	return is_own_disk(vd, inode) ? -EBUSY : 0;
+}
+
+static struct vloop_file *wrap_file(struct vloop_device *vd, int fd)
 {
 	struct vloop_file *vf;
-	struct inode *inode;
+	int err;
 
 	vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);
 	if (!vf)
@@ -297,10 +371,10 @@ static struct vloop_file *wrap_file(int fd)
 		kfree(vf);
 		return ERR_PTR(-EBADF);
 	}
-	inode = file_inode(vf->file);
-	if (!S_ISREG(inode->i_mode) && !S_ISBLK(inode->i_mode)) {
+	err = check_file(vd, vf->file);
+	if (err) {
 		vloop_file_put(vf);
-		return ERR_PTR(-EINVAL);
+		return ERR_PTR(err);
 	}
 	return vf;
 }
@@ -317,11 +391,16 @@ static long device_set_file(struct vloop_device *vd, void __user *user)
 		return -EINVAL;
 	arg.index = array_index_nospec(arg.index, VLOOP_FILES_MAX);
 	if (arg.fd >= 0) {
-		vf = wrap_file(arg.fd);
+		vf = wrap_file(vd, arg.fd);
 		if (IS_ERR(vf))
 			return PTR_ERR(vf);
 	}
 	mutex_lock(&vd->lock);
+	if (vd->state == VLOOP_STATE_GONE) {
+		mutex_unlock(&vd->lock);
+		vloop_file_put(vf);
+		return -ENODEV;
+	}
 	old = rcu_replace_pointer(vd->files[arg.index], vf,
 				  lockdep_is_held(&vd->lock));
 	mutex_unlock(&vd->lock);
@@ -374,8 +453,7 @@ static void release_device(struct device *dev)
 		destroy_workqueue(vd->wq);
 	for (i = 0; i < vd->num_queues; i++)
 		vloop_queue_destroy(&vd->queues[i]);
-	for (i = 0; i < VLOOP_FILES_MAX; i++)
-		vloop_file_put(rcu_dereference_protected(vd->files[i], true));
+	empty_files(vd);
 	kfree(vd->config);
 	put_pid(vd->server);
 	ida_free(&vloop_ids, vd->id);
@@ -386,14 +464,6 @@ static void release_device(struct device *dev)
 
 static int check_create(const struct vloop_create *arg)
 {
-	switch (arg->device_id) {
-	case VIRTIO_ID_BLOCK:
-	case VIRTIO_ID_RNG:
-	case VIRTIO_ID_INPUT:
-		break;
-	default:
-		return -EPERM;
-	}
 	if (!arg->num_queues || arg->num_queues > VLOOP_QUEUES_MAX ||
 	    arg->config_len > VLOOP_CONFIG_MAX)
 		return -EINVAL;
@@ -471,6 +541,7 @@ static struct vloop_device *alloc_device(const struct vloop_create *arg)
 	mutex_init(&vd->lock);
 	init_waitqueue_head(&vd->readers);
 	INIT_WORK(&vd->control, control_work);
+	INIT_DELAYED_WORK(&vd->watch, watch_work);
 	atomic_inc(&vloop_devices);
 	device_initialize(&vd->dev);
 	vd->dev.class = &vloop_class;
@@ -492,6 +563,8 @@ static int init_device(struct vloop_device *vd, const struct vloop_create *arg)
 	err = init_queues(vd, arg);
 	if (!err)
 		err = init_config(vd, arg);
+	if (!err)
+		err = vloop_check_class(vd);
 	return err;
 }
 

@@ -3,6 +3,7 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/uaccess.h>
+#include <xen/xen.h>
 
 #include "vloop.h"
 
@@ -73,6 +74,12 @@ static int __init vloop_init(void)
 	/* Completions call the drivers with interrupts off. */
 	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
 		pr_err("vloop: PREEMPT_RT kernels are not supported\n");
+		return -EOPNOTSUPP;
+	}
+
+	/* There virtio_ring uses the DMA API even without ACCESS_PLATFORM. */
+	if (xen_domain()) {
+		pr_err("vloop: Xen guests are not supported\n");
 		return -EOPNOTSUPP;
 	}
 

@@ -14,7 +14,7 @@
  *        │  │                               │         │ -EIOCBQUEUED
  *        │  └── -EIOCBQUEUED ──> op_iocb_complete <───┘
  *        │                                  │
- *        └─ ended at once ──> op_finish <───┴── (short or -EAGAIN: back to work)
+ *        └─ ended at once ──> op_finish <───┴─ (short, -EAGAIN: back to work)
  *
  * Exactly one of the three runs op_finish; slot->issue decides between an
  * issuer that is still inside read_iter and a completion that came early.
@@ -24,6 +24,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <uapi/linux/virtio_ids.h>
 
 #include "vloop.h"
 
@@ -59,7 +60,7 @@ static int op_check(const struct vloop_op *op)
 {
 	u32 needs_complete = VLOOP_OP_STATUS | VLOOP_OP_DETACH;
 
-	if (op->verb >= VLOOP_VERBS || op->flags & ~VLOOP_OP_FLAGS || op->pad ||
+	if (op->verb > VLOOP_VERB_SYNC_FILE || op->flags & ~VLOOP_OP_FLAGS || op->pad ||
 	    op->reserved[0] || op->reserved[1])
 		return -EINVAL;
 	if (op->flags & needs_complete && !(op->flags & VLOOP_OP_COMPLETE))
@@ -91,8 +92,12 @@ static int op_check_range(const struct vloop_op *op,
 
 	if (status > slot->writable)
 		return -EINVAL;
-	if (op_fills_request(op))
+	if (op_fills_request(op)) {
+		/* From the front: what was not filled yet must never count. */
+		if (op->skip > slot->filled)
+			return -EINVAL;
 		return end + status > slot->writable ? -EINVAL : 0;
+	}
 	return end > slot->readable ? -EINVAL : 0;
 }
 
@@ -138,7 +143,7 @@ static struct vloop_slot *op_claim(struct vloop_queue *queue,
 		 slot->seq != op->seq)
 		err = -ESTALE;
 	else if (slot->state == VLOOP_SLOT_BUSY || slot->done_unread ||
-		 slot->redeliver)
+		 slot->redeliver || slot->copying_out)
 		err = -EBUSY;
 	else
 		err = op_check_range(op, slot);
@@ -150,7 +155,6 @@ static struct vloop_slot *op_claim(struct vloop_queue *queue,
 		slot->moved = 0;
 		slot->file = NULL;
 		slot->bvec = NULL;
-		slot->freeze_protected = false;
 		slot->through_cache = false;
 		queue->users++;
 	}
@@ -203,19 +207,50 @@ static void op_account(struct vloop_slot *slot, long result, bool ok)
 	}
 }
 
+/* The process waits for this.  With queue->lock. */
+static void op_post_done(struct vloop_slot *slot, const struct vloop_op *op,
+			 s64 result)
+{
+	struct vloop_queue *queue = slot->queue;
+
+	slot->done_unread = true;
+	slot->done_seq = op->seq;
+	slot->done_user_data = op->user_data;
+	slot->done_result = result;
+	list_add_tail(&slot->done_node, &queue->done);
+	wake_up_interruptible_poll(&queue->readers, EPOLLIN);
+}
+
+/*
+ * A driver that would never ask again after an answer without data must not get
+ * one: the request stays with the process.
+ */
+static bool op_would_starve(const struct vloop_slot *slot)
+{
+	return slot->queue->device->device_id == VIRTIO_ID_RNG &&
+	       slot->op.flags & VLOOP_OP_COMPLETE &&
+	       !(slot->op.flags & VLOOP_OP_STATUS) && !slot->filled;
+}
+
 /* @result: 0 or a negative errno; slot->moved says how far it came. */
 static void op_finish(struct vloop_slot *slot, long result)
 {
 	struct vloop_queue *queue = slot->queue;
-	const struct vloop_op op = slot->op;
-	bool ok = result == 0 && slot->moved == op.length;
+	bool ok = result == 0 && slot->moved == slot->op.length;
+	struct vloop_op op;
 	unsigned long flags;
-	bool wake = false;
 	u32 length = 0;
 
 	if (!ok && result == 0)
 		result = -EIO;	/* the file ended before the transfer did */
 	op_note_filled(slot);
+	if (op_would_starve(slot)) {
+		slot->op.flags &= ~VLOOP_OP_COMPLETE;
+		if (ok)
+			result = -ENODATA;
+		ok = false;
+	}
+	op = slot->op;
 	if (op.flags & VLOOP_OP_COMPLETE)
 		length = op_seal(slot, ok);
 	if (slot->bvec && slot->bvec != slot->bvec_inline)
@@ -226,26 +261,21 @@ static void op_finish(struct vloop_slot *slot, long result)
 	op_account(slot, result, ok);
 	slot->state = VLOOP_SLOT_FETCHED;
 	if (!(op.flags & VLOOP_OP_DETACH)) {
-		slot->done_unread = true;
-		slot->done_seq = op.seq;
-		slot->done_user_data = op.user_data;
-		slot->done_result = slot->moved || ok ? slot->moved : result;
-		list_add_tail(&slot->done_node, &queue->done);
-		wake = true;
+		op_post_done(slot, &op,
+			     slot->moved || ok ? slot->moved : result);
 	} else if (!ok) {
 		struct vloop_error error = {
 			.head = op.head, .verb = op.verb, .seq = op.seq,
 			.error = result,
 		};
 
-		wake = kfifo_put(&queue->errors, error);
+		if (kfifo_put(&queue->errors, error))
+			wake_up_interruptible_poll(&queue->readers, EPOLLIN);
 	}
 	if (op.flags & VLOOP_OP_COMPLETE)
 		vloop_queue_push(slot, length);
 	else if (vloop_deserted(queue->device))
 		vloop_queue_answer_dead(slot);
-	if (wake)
-		wake_up_interruptible_poll(&queue->readers, EPOLLIN);
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
@@ -255,16 +285,8 @@ static void op_finish_async(struct vloop_slot *slot, long result)
 	struct vloop_queue *queue = slot->queue;
 
 	op_finish(slot, result);
-	vloop_queue_signal(queue);
+	vloop_queue_signal_any_context(queue);
 	vloop_queue_put(queue);
-}
-
-static void op_end_write(struct vloop_slot *slot)
-{
-	if (slot->freeze_protected) {
-		slot->freeze_protected = false;
-		kiocb_end_write(&slot->iocb);
-	}
 }
 
 /*
@@ -288,8 +310,9 @@ static bool op_progress(struct vloop_slot *slot, long ret, long *result)
 {
 	bool nowait = slot->iocb.ki_flags & IOCB_NOWAIT;
 
-	op_end_write(slot);
-	if (nowait && (ret == -EAGAIN || ret == -EOPNOTSUPP))
+	/* A submitter that is being killed must not fail the request: a worker can't be. */
+	if (nowait && (ret == -EAGAIN || ret == -EOPNOTSUPP || ret == -EINTR ||
+		       ret == -ERESTARTSYS))
 		return false;
 	if (op_avoid_direct(slot, ret))
 		return false;
@@ -323,13 +346,16 @@ static void op_iocb_complete(struct kiocb *iocb, long ret)
 	if (atomic_cmpxchg(&slot->issue, VLOOP_ISSUING, VLOOP_ENDED_EARLY) ==
 	    VLOOP_ISSUING)
 		return;
+	if (op_writes_file(&slot->op))
+		kiocb_end_write(iocb);
 	if (op_progress(slot, ret, &result))
 		op_finish_async(slot, result);
 	else
 		op_defer(slot);
 }
 
-static int op_build_iter(struct vloop_slot *slot)
+/* Returns false if that would have to wait for memory and must not. */
+static bool op_build_iter(struct vloop_slot *slot, bool nowait)
 {
 	const struct vloop_op *op = &slot->op;
 	bool fill = op_fills_request(op);
@@ -339,30 +365,28 @@ static int op_build_iter(struct vloop_slot *slot)
 	if (!slot->bvec)
 		slot->bvec = n <= VLOOP_INLINE_BVECS ?
 			     slot->bvec_inline :
-			     mempool_alloc(&slot->queue->bvecs, GFP_NOIO);
+			     mempool_alloc(&slot->queue->bvecs,
+					   nowait ? GFP_NOWAIT : GFP_NOIO);
+	if (!slot->bvec)
+		return false;
 	n = vloop_slot_bvecs(slot, fill, op->skip + slot->moved, left,
 			     slot->bvec);
 	iov_iter_bvec(&slot->iter, fill ? ITER_DEST : ITER_SOURCE, slot->bvec,
 		      n, left);
-	return 0;
+	return true;
 }
 
-/* Keep a freeze of the backing file system out while the write runs. */
-static bool op_start_write(struct vloop_slot *slot, bool nowait)
+/* A frozen file system would make the write wait. */
+static bool is_frozen(struct file *file)
 {
-	struct inode *inode = file_inode(slot->iocb.ki_filp);
+	struct inode *inode = file_inode(file);
 
-	slot->iocb.ki_flags |= IOCB_WRITE;
 	if (!S_ISREG(inode->i_mode))
-		return true;
-	if (!nowait)
-		sb_start_write(inode->i_sb);
-	else if (!sb_start_write_trylock(inode->i_sb))
 		return false;
-	/* Ended by whoever completes: lockdep must not expect it from us. */
-	__sb_writers_release(inode->i_sb, SB_FREEZE_WRITE);
-	slot->freeze_protected = true;
-	return true;
+	if (!sb_start_write_trylock(inode->i_sb))
+		return true;
+	sb_end_write(inode->i_sb);
+	return false;
 }
 
 /*
@@ -376,7 +400,6 @@ static long op_issue(struct vloop_slot *slot, bool nowait)
 	struct kiocb *iocb = &slot->iocb;
 	long ret;
 
-	op_build_iter(slot);
 	init_sync_kiocb(iocb, file);
 	iocb->ki_pos = op->offset + slot->moved;
 	iocb->ki_complete = op_iocb_complete;
@@ -386,19 +409,24 @@ static long op_issue(struct vloop_slot *slot, bool nowait)
 		iocb->ki_flags |= IOCB_DSYNC;
 	if (slot->through_cache)
 		iocb->ki_flags &= ~IOCB_DIRECT;
+	if (!op_build_iter(slot, nowait) ||
+	    (nowait && op_writes_file(op) && is_frozen(file)))
+		return -EAGAIN;
 
 	atomic_set(&slot->issue, VLOOP_ISSUING);
-	if (!op_writes_file(op))
+	if (op_writes_file(op)) {
+		iocb->ki_flags |= IOCB_WRITE;
+		ret = vloop_iocb_iter_write(file, iocb, &slot->iter);
+	} else {
 		ret = vfs_iocb_iter_read(file, iocb, &slot->iter);
-	else if (op_start_write(slot, nowait))
-		ret = vfs_iocb_iter_write(file, iocb, &slot->iter);
-	else
-		ret = -EAGAIN;
+	}
 	if (ret != -EIOCBQUEUED)
 		return ret;
 	if (atomic_cmpxchg(&slot->issue, VLOOP_ISSUING, VLOOP_ISSUED) ==
 	    VLOOP_ISSUING)
 		return -EIOCBQUEUED;
+	if (op_writes_file(op))
+		kiocb_end_write(iocb);
 	return slot->issue_result;
 }
 
@@ -445,8 +473,10 @@ static bool may_try_nowait(const struct vloop_slot *slot)
 
 	if (!(file->f_mode & FMODE_NOWAIT))
 		return false;
-	return !op_writes_file(&slot->op) ||
-	       file->f_iocb_flags & IOCB_DIRECT ||
+	if (!op_writes_file(&slot->op) || file->f_iocb_flags & IOCB_DIRECT)
+		return true;
+	/* A buffered write that syncs waits for the sync whatever was asked. */
+	return !(slot->op.flags & VLOOP_OP_DSYNC) &&
 	       vloop_buffered_write_nowait(file);
 }
 
@@ -502,30 +532,43 @@ static int op_copy_from_request(struct vloop_queue *queue,
 {
 	void __user *user = u64_to_user_ptr(op->address);
 	struct vloop_slot *slot;
-	int err = 0;
+	unsigned long flags;
+	s64 result;
 	void *bounce;
 
 	bounce = kvmalloc(op->length, GFP_KERNEL_ACCOUNT);
 	if (!bounce)
 		return -ENOMEM;
 	slot = op_claim(queue, op);
-	if (!IS_ERR(slot)) {
-		slot->moved = vloop_slot_copy(slot, false, op->skip, bounce,
-					      op->length);
-		op_finish(slot, 0);
-		vloop_queue_put(queue);
-		if (copy_to_user(user, bounce, op->length))
-			err = -EFAULT;
-	} else {
-		err = PTR_ERR(slot);
+	if (IS_ERR(slot)) {
+		kvfree(bounce);
+		return PTR_ERR(slot);
 	}
+	slot->moved = vloop_slot_copy(slot, false, op->skip, bounce,
+				      op->length);
+
+	spin_lock_irqsave(&queue->lock, flags);
+	op_account(slot, 0, true);
+	slot->copying_out = true;
+	slot->state = VLOOP_SLOT_FETCHED;
+	if (vloop_deserted(queue->device))
+		vloop_queue_answer_dead(slot);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	vloop_queue_put(queue);
+
+	result = copy_to_user(user, bounce, op->length) ? -EFAULT : op->length;
 	kvfree(bounce);
-	return err;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	slot->copying_out = false;
+	op_post_done(slot, op, slot->seq == op->seq ? result : -ESTALE);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return 0;
 }
 
 /*
  * Begin @op, and end it too if that needs no waiting.  Returns 0 or the reason
- * why it could not begin.  The caller is a user of the queue and signals it.
+ * why it could not begin.  The caller signals the queue at the end.
  */
 int vloop_op_submit(struct vloop_queue *queue, const struct vloop_op *op)
 {
@@ -535,10 +578,13 @@ int vloop_op_submit(struct vloop_queue *queue, const struct vloop_op *op)
 
 	if (err)
 		return err;
-	if (op->verb == VLOOP_VERB_COPY_TO_REQUEST && op->length)
-		return op_copy_to_request(queue, op);
-	if (op->verb == VLOOP_VERB_COPY_FROM_REQUEST && op->length)
-		return op_copy_from_request(queue, op);
+	if (op_copies(op) && op->length) {
+		/* Process memory may make us wait: not with interrupts owed. */
+		vloop_queue_signal(queue);
+		return op->verb == VLOOP_VERB_COPY_TO_REQUEST ?
+		       op_copy_to_request(queue, op) :
+		       op_copy_from_request(queue, op);
+	}
 	if (op_uses_file(op)) {
 		vf = vloop_file_get(queue->device, op->file);
 		if (!vf)

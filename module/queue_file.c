@@ -66,18 +66,24 @@ static ssize_t vloop_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		}
 		if (queue_gone(queue))
 			return 0;
-		if (nowait)
+		if (nowait) {
+			/* Whoever polls edge-triggered does not poll again. */
+			if (vloop_queue_enable_kicks(queue))
+				continue;
 			return -EAGAIN;
+		}
 		err = wait_event_interruptible(queue->readers,
 					       vloop_queue_enable_kicks(queue) ||
 					       queue_gone(queue));
-		if (err)
+		if (err) {
+			vloop_check_server(queue->device);
 			return err;
+		}
 	}
 }
 
-/* Become a user of the queue for the time of one call. */
-static int queue_get(struct vloop_queue *queue)
+/* Whether operations make sense at all now; each one is checked again. */
+static int check_serving(struct vloop_queue *queue)
 {
 	unsigned long flags;
 	int err = 0;
@@ -89,7 +95,6 @@ static int queue_get(struct vloop_queue *queue)
 		queue->stats->stale++;
 		err = -ESTALE;
 	} else {
-		queue->users++;
 		queue->stats->writes++;
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
@@ -106,7 +111,7 @@ static ssize_t vloop_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 	if (iov_iter_count(from) < sizeof(op))
 		return -EINVAL;
-	err = queue_get(queue);
+	err = check_serving(queue);
 	if (err)
 		return err;
 
@@ -126,7 +131,6 @@ static ssize_t vloop_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 	/* One interrupt for all that ended in this call. */
 	vloop_queue_signal(queue);
-	vloop_queue_put(queue);
 	return done ? done : err;
 }
 
@@ -172,7 +176,8 @@ static int vloop_queue_flush(struct file *file, fl_owner_t id)
 {
 	struct vloop_queue *queue = file->private_data;
 
-	return vloop_file_flush(queue->device);
+	vloop_check_server(queue->device);
+	return 0;
 }
 
 static int vloop_queue_release(struct inode *inode, struct file *file)
@@ -180,6 +185,7 @@ static int vloop_queue_release(struct inode *inode, struct file *file)
 	struct vloop_queue *queue = file->private_data;
 	struct vloop_device *vd = queue->device;
 
+	vloop_queue_redeliver(queue);
 	mutex_lock(&vd->lock);
 	queue->opened = false;
 	mutex_unlock(&vd->lock);

@@ -36,6 +36,8 @@ static void *desc_memory(const struct vring_desc *desc)
 	return phys_to_virt(ring64(desc->addr));
 }
 
+static void late_signal_work(struct irq_work *work);
+
 int vloop_queue_init(struct vloop_device *vd, unsigned int index,
 		     const struct vloop_queue_config *config)
 {
@@ -58,6 +60,7 @@ int vloop_queue_init(struct vloop_device *vd, unsigned int index,
 	INIT_LIST_HEAD(&queue->redeliver);
 	INIT_KFIFO(queue->errors);
 	INIT_WORK(&queue->reap, vloop_queue_reap_work);
+	queue->late_signal = IRQ_WORK_INIT_HARD(late_signal_work);
 
 	queue->memory_size = PAGE_ALIGN(descs) + PAGE_ALIGN(avail) +
 			     PAGE_ALIGN(used);
@@ -69,6 +72,7 @@ int vloop_queue_init(struct vloop_device *vd, unsigned int index,
 	if (!queue->memory || !queue->stats || !queue->slots)
 		return -ENOMEM;
 
+	queue->stats->size = sizeof(*queue->stats);
 	queue->ring_start = queue->memory + PAGE_ALIGN(descs) - descs;
 	vring_init(&queue->vring, queue->size, queue->ring_start, PAGE_SIZE);
 
@@ -87,6 +91,7 @@ int vloop_queue_init(struct vloop_device *vd, unsigned int index,
 /* Also after a vloop_queue_init() that failed half way. */
 void vloop_queue_destroy(struct vloop_queue *queue)
 {
+	irq_work_sync(&queue->late_signal);
 	mempool_exit(&queue->bvecs);
 	kvfree(queue->slots);
 	free_page((unsigned long)queue->stats);
@@ -536,10 +541,22 @@ static bool needs_interrupt(struct vloop_queue *queue)
 				new, old);
 }
 
-/*
- * Tell the driver about all entries pushed so far.  The caller is a user of the
- * queue, so the virtqueue is there.
- */
+/* Drivers' callbacks raise softirqs: run them here, not in ksoftirqd. */
+static void interrupt(struct vloop_queue *queue)
+{
+	unsigned long flags;
+	bool outermost = !in_hardirq() && !irqs_disabled();
+
+	if (outermost)
+		local_bh_disable();
+	local_irq_save(flags);
+	vring_interrupt(0, queue->vq);
+	local_irq_restore(flags);
+	if (outermost)
+		local_bh_enable();
+}
+
+/* Tell the driver about all entries pushed so far, if it wants to hear. */
 void vloop_queue_signal(struct vloop_queue *queue)
 {
 	unsigned long flags;
@@ -547,24 +564,63 @@ void vloop_queue_signal(struct vloop_queue *queue)
 
 	spin_lock_irqsave(&queue->lock, flags);
 	needed = queue->ready && needs_interrupt(queue);
-	if (needed)
+	if (needed) {
 		queue->stats->interrupts++;
+		queue->users++;		/* keeps the virtqueue */
+	}
 	spin_unlock_irqrestore(&queue->lock, flags);
-	if (!needed)
-		return;
+	if (needed) {
+		interrupt(queue);
+		vloop_queue_put(queue);
+	}
+}
 
-	if (in_hardirq() || irqs_disabled()) {
-		local_irq_save(flags);
-		vring_interrupt(0, queue->vq);
-		local_irq_restore(flags);
+/*
+ * The same from a completion, which may hold the backing driver's locks: the
+ * callback of our driver may want a lock of the same class.  The caller is a
+ * user of the queue.
+ */
+void vloop_queue_signal_any_context(struct vloop_queue *queue)
+{
+	unsigned long flags;
+
+	if (!in_hardirq() && !irqs_disabled()) {
+		vloop_queue_signal(queue);
 		return;
 	}
-	/* Drivers' callbacks raise softirqs: run them here, not in ksoftirqd. */
-	local_bh_disable();
-	local_irq_save(flags);
-	vring_interrupt(0, queue->vq);
-	local_irq_restore(flags);
-	local_bh_enable();
+	spin_lock_irqsave(&queue->lock, flags);
+	queue->users++;
+	spin_unlock_irqrestore(&queue->lock, flags);
+	/* One that is queued already has a user of its own. */
+	if (!irq_work_queue(&queue->late_signal))
+		vloop_queue_put(queue);
+}
+
+static void late_signal_work(struct irq_work *work)
+{
+	struct vloop_queue *queue = container_of(work, struct vloop_queue,
+						 late_signal);
+
+	vloop_queue_signal(queue);
+	vloop_queue_put(queue);
+}
+
+/* Whoever reads next gets the requests that nobody answered, once more. */
+void vloop_queue_redeliver(struct vloop_queue *queue)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	for (i = 0; i < queue->size; i++) {
+		struct vloop_slot *slot = &queue->slots[i];
+
+		if (slot->state != VLOOP_SLOT_FETCHED || slot->redeliver)
+			continue;
+		slot->redeliver = true;
+		list_add_tail(&slot->redeliver_node, &queue->redeliver);
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
 /* By the queue's death policy.  With queue->lock, slot FETCHED. */
@@ -599,7 +655,6 @@ void vloop_queue_reap_work(struct work_struct *work)
 		spin_unlock_irqrestore(&queue->lock, flags);
 		return;
 	}
-	queue->users++;
 	for (i = 0; i < queue->size; i++)
 		if (queue->slots[i].state == VLOOP_SLOT_FETCHED)
 			vloop_queue_answer_dead(&queue->slots[i]);
@@ -617,5 +672,4 @@ void vloop_queue_reap_work(struct work_struct *work)
 	spin_unlock_irqrestore(&queue->lock, flags);
 
 	vloop_queue_signal(queue);
-	vloop_queue_put(queue);
 }

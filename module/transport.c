@@ -52,6 +52,8 @@ static void vloop_set_status(struct virtio_device *vdev, u8 status)
 	u8 old = READ_ONCE(vd->status);
 
 	WRITE_ONCE(vd->status, status);
+	/* Pairs with vloop_device_desert(): it sees the status or we its flag. */
+	smp_mb();
 	vloop_device_event(vd, VLOOP_EVENT_STATUS);
 	/* Buffers made available before DRIVER_OK may be served from now on. */
 	if (status & ~old & VIRTIO_CONFIG_S_DRIVER_OK)

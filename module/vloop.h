@@ -19,7 +19,7 @@
  *				statistics, @users
  *
  * A queue's @users counts those who may touch its virtqueue: running operations
- * and submitting calls.  Reset makes the queue not ready, so that no user can
+ * and whoever calls the driver.  Reset makes the queue not ready, so that no user can
  * come, and waits until the last has gone.
  */
 #ifndef VLOOP_H
@@ -28,6 +28,7 @@
 #include <linux/bvec.h>
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/irq_work.h>
 #include <linux/kfifo.h>
 #include <linux/mempool.h>
 #include <linux/miscdevice.h>
@@ -80,6 +81,7 @@ struct vloop_slot {
 	u16 writable_descs;
 	bool redeliver;		/* on queue->redeliver */
 	bool done_unread;	/* on queue->done */
+	bool copying_out;	/* to process memory, which may wait */
 	u32 seq;
 	u32 readable;
 	u32 writable;
@@ -95,7 +97,6 @@ struct vloop_slot {
 	struct vloop_op op;
 	struct vloop_file *file;
 	u32 moved;
-	bool freeze_protected;
 	bool through_cache;	/* direct I/O refused these segments */
 	atomic_t issue;
 	long issue_result;
@@ -150,6 +151,7 @@ struct vloop_queue {
 	struct vloop_slot *slots;
 	mempool_t bvecs;
 	struct work_struct reap;
+	struct irq_work late_signal;
 };
 
 struct vloop_device {
@@ -170,6 +172,7 @@ struct vloop_device {
 	int start_error;
 	struct pid *server;		/* thread group that created the device */
 	struct work_struct control;
+	struct delayed_work watch;	/* for the server's death */
 	struct workqueue_struct *wq;	/* operations that would block, reaping */
 
 	wait_queue_head_t readers;
@@ -216,6 +219,8 @@ void vloop_queue_unfetch(struct vloop_queue *queue,
 bool vloop_queue_enable_kicks(struct vloop_queue *queue);
 void vloop_queue_push(struct vloop_slot *slot, u32 length);
 void vloop_queue_signal(struct vloop_queue *queue);
+void vloop_queue_signal_any_context(struct vloop_queue *queue);
+void vloop_queue_redeliver(struct vloop_queue *queue);
 void vloop_queue_put(struct vloop_queue *queue);
 void vloop_queue_answer_dead(struct vloop_slot *slot);
 void vloop_queue_reap_work(struct work_struct *work);
@@ -234,6 +239,9 @@ int vloop_queue_fd(struct vloop_device *vd, const struct vloop_queue_fd *arg);
 
 /* device.c: the process behind a descriptor died or closed it */
 void vloop_device_desert(struct vloop_device *vd);
-int vloop_file_flush(struct vloop_device *vd);
+void vloop_check_server(struct vloop_device *vd);
+
+/* class.c: what each type of device may say of itself */
+int vloop_check_class(const struct vloop_device *vd);
 
 #endif /* VLOOP_H */

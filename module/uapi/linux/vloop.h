@@ -180,7 +180,10 @@ struct vloop_queue_fd {
 /* Returns a new queue descriptor (close-on-exec); one per queue at a time. */
 #define VLOOP_QUEUE_FD		_IOW(VLOOP_IOC_MAGIC, 0x54, struct vloop_queue_fd)
 
-/* mmap offsets of a queue descriptor; each maps read-only. */
+/*
+ * mmap offsets of a queue descriptor; each maps one page, read-only.  Offsets
+ * from 1 << 40 on are reserved for request memory.
+ */
 #define VLOOP_MMAP_AVAIL	0x00000000ULL	/* struct vring_avail, zeroed on reset */
 #define VLOOP_MMAP_STATS	0x10000000ULL	/* struct vloop_queue_stats */
 
@@ -222,6 +225,30 @@ enum vloop_event {
 #define VLOOP_INLINE_MAX	40
 
 /**
+ * struct vloop_done - payload of a DONE record
+ * @result: bytes moved, or a negative errno
+ * @reserved: zero
+ */
+struct vloop_done {
+	__s64 result;
+	__u64 reserved[4];
+};
+
+/**
+ * struct vloop_event_data - payload of an EVENT record
+ * @event: enum vloop_event
+ * @arg: see there
+ * @value: see there
+ * @reserved: zero
+ */
+struct vloop_event_data {
+	__u32 event;
+	__u32 arg;
+	__u64 value;
+	__u64 reserved[3];
+};
+
+/**
  * struct vloop_record - one unit of read()
  * @type: enum vloop_record_type
  * @head: descriptor head that names the request in operations
@@ -231,13 +258,7 @@ enum vloop_event {
  * @user_data: of the operation that is done
  * @data: REQUEST: the first bytes of the readable part
  * @done: DONE
- * @done.result: bytes moved, or a negative errno
- * @done.reserved: zero
  * @event: EVENT
- * @event.event: enum vloop_event
- * @event.arg: see there
- * @event.value: see there
- * @event.reserved: zero
  */
 struct vloop_record {
 	__u16 type;
@@ -248,16 +269,8 @@ struct vloop_record {
 	__u64 user_data;
 	union {
 		__u8 data[VLOOP_INLINE_MAX];
-		struct {
-			__s64 result;
-			__u64 reserved[4];
-		} done;
-		struct {
-			__u32 event;
-			__u32 arg;
-			__u64 value;
-			__u64 reserved[3];
-		} event;
+		struct vloop_done done;
+		struct vloop_event_data event;
 	};
 };
 
@@ -277,7 +290,6 @@ enum vloop_verb {
 	VLOOP_VERB_COPY_TO_REQUEST = 3,
 	VLOOP_VERB_COPY_FROM_REQUEST = 4,
 	VLOOP_VERB_SYNC_FILE = 5,
-	VLOOP_VERBS = 6,
 };
 
 /* The request goes back to the driver when the operation has ended. */
@@ -299,7 +311,8 @@ enum vloop_verb {
  * @head: from the request's record
  * @file: index in the device's file table
  * @seq: from the request's record
- * @skip: bytes of the request's part that come before the transfer
+ * @skip: bytes of the request's part that come before the transfer; the writable
+ *	part is filled from its front, so at most what was filled so far
  * @length: bytes to move
  * @offset: position in the file
  * @address: user pointer of the copy verbs; copied before write() returns
@@ -311,11 +324,11 @@ enum vloop_verb {
  * its errno, otherwise it returns the bytes of those before it.
  *
  *   EINVAL  malformed: unknown verb or flag, reserved not zero, range outside
- *           the request
+ *           the request, or beginning behind a hole in what was filled
  *   ESTALE  the request is not (or no longer) in the process's hands
  *   EBUSY   the request has an operation under way
  *   EBADF   no file at that index
- *   EFAULT  @address
+ *   EFAULT  @address of COPY_TO_REQUEST (COPY_FROM_REQUEST says so in its DONE)
  *   ENODEV  the device is gone
  */
 struct vloop_op {
@@ -336,9 +349,11 @@ struct vloop_op {
 };
 
 #define VLOOP_LATENCY_BUCKETS	32
+#define VLOOP_STATS_VERBS	16
 
 /**
  * struct vloop_queue_stats - what VLOOP_MMAP_STATS shows
+ * @size: bytes of this structure that the module fills; later ones append
  * @taken: requests fetched by the process
  * @completed: requests given back to the driver, by whomever
  * @answered_dead: those of @completed that the module answered because nobody
@@ -364,6 +379,7 @@ struct vloop_op {
  * Always valid memory; single words are read whole, the set is not a snapshot.
  */
 struct vloop_queue_stats {
+	__u64 size;
 	__u64 taken;
 	__u64 completed;
 	__u64 answered_dead;
@@ -378,10 +394,10 @@ struct vloop_queue_stats {
 	__u64 errors;
 	__u64 resets;
 	__u64 in_flight;
-	__u64 reserved[2];
-	__u64 verb_ops[8];
-	__u64 verb_bytes[8];
-	__u64 verb_errors[8];
+	__u64 reserved[1];
+	__u64 verb_ops[VLOOP_STATS_VERBS];
+	__u64 verb_bytes[VLOOP_STATS_VERBS];
+	__u64 verb_errors[VLOOP_STATS_VERBS];
 	__u64 latency_log2[VLOOP_LATENCY_BUCKETS];
 };
 
