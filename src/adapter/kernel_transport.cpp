@@ -2,6 +2,7 @@
 // The only file that knows the module's ABI.
 #include "adapter/kernel_transport.hpp"
 
+#include "runtime/event.hpp"
 #include "runtime/setup_error.hpp"
 #include "vring/split_ring.hpp"
 
@@ -253,11 +254,10 @@ driver_progress kernel_device::progress() const {
 
 // ---- data path ----
 
-class kernel_queue::port final : public queue_port, public turn_hook, public idle_probe, public completion {
+class kernel_queue::port final : public queue_port, public turn_hook, public idle_probe {
  public:
   port(const kernel_device& device, std::uint16_t index, loop& io)
-      : completion(&written),
-        io_(io),
+      : io_(io),
         fd_(open_queue(device, index)),
         file_(io.register_file(fd_.get())),
         available_(fd_.get(), VLOOP_MMAP_AVAIL),
@@ -274,6 +274,7 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
   void run(const request_id& id, const transfer& t, transfer_waiter& waiter) override {
     vloop_op op = to_op(id, t);
     op.user_data = address_of(&waiter);
+    ++awaited_;
     filling_.add(op);  // a copy's memory stays valid until the waiter is told
   }
 
@@ -286,15 +287,17 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
       filling_.add(op);
   }
 
-  void at_turn_end() noexcept override { flush(); }
-
-  // The mapped page tells of a new request before the kernel's wake-up does. Once it has, the read that is in flight
-  // must complete before it is worth looking again.
-  bool ready() noexcept override {
-    return watching_ &&
-           std::atomic_ref(const_cast<std::uint16_t&>(avail_index())).load(std::memory_order_acquire) != fetched_;
+  // Only requests show in the mapped page; everything else has to be asked for.
+  void at_turn_end() noexcept override {
+    flush();
+    if (!set_up_ || awaited_ > 0) read();
   }
-  void on_ready() noexcept override { watching_ = false; }
+
+  // The mapped page tells whether a read would find a request. So none is in flight while the loop looks, which also
+  // keeps the driver from kicking; before the loop sleeps one is, and the driver's kick completes it.
+  bool ready() noexcept override { return !reading_.in_flight() && !over_ && available_index() != fetched_; }
+  void on_ready() noexcept override { read(); }
+  void before_sleep() noexcept override { read(); }
 
   task<void> pump(std::function<void(std::uint64_t)> on_ready);
   void cancel();
@@ -309,26 +312,30 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
     return fd;
   }
 
-  const std::uint16_t& avail_index() const { return const_cast<const std::uint16_t&>(available_->idx); }
+  std::uint16_t available_index() const {
+    auto& index = const_cast<std::uint16_t&>(available_->idx);
+    return std::atomic_ref(index).load(std::memory_order_acquire);
+  }
 
-  void handle(const vloop_record& record, const std::function<void(std::uint64_t)>& on_ready);
-  void handle_event(const vloop_record& record, const std::function<void(std::uint64_t)>& on_ready);
+  void read();
+  void have_read(std::int32_t result);
+  void handle(const vloop_record& record);
+  void handle_event(const vloop_record& record);
 
   // One write at a time: what comes meanwhile gathers in the other batch. Writes never block, so a write has
   // completed by the time its io_uring_enter returns.
   void flush() {
-    if (in_flight() || filling_.empty()) return;
+    if (writing_.in_flight() || filling_.empty()) return;
     std::swap(filling_, leaving_);
     write();
   }
   void write() {
-    io_.prepare(*this, [this](io_uring_sqe& entry) {
+    io_.prepare(writing_, [this](io_uring_sqe& entry) {
       const auto ops = leaving_.seal();
       io_uring_prep_write(&entry, file_.index(), ops.data(), static_cast<unsigned>(ops.size_bytes()), ~0ULL);
       entry.flags |= IOSQE_FIXED_FILE;
     });
   }
-  static void written(completion& done) noexcept { static_cast<port&>(done).wrote(done.result()); }
   void wrote(std::int32_t result) noexcept;
   void refused(vloop_op& op, std::int32_t error) noexcept;
 
@@ -339,43 +346,67 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
   mapped_page<vring_avail> available_;
   mapped_page<vloop_queue_stats> statistics_;
   queue requests_;
-  op_batch filling_;  // by the coroutines
-  op_batch leaving_;  // the kernel reads it while in_flight()
-  std::array<vloop_record, records_max> records_{};
-  std::uint16_t fetched_ = 0;  // requests since the queue was set up: what avail->idx was when we looked last
-  bool watching_ = false;
-  bool cancelled_ = false;
-  const completion* reading_ = nullptr;
+  op_batch filling_;                                 // by the coroutines
+  op_batch leaving_;                                 // the kernel reads it while writing_
+  std::array<vloop_record, records_max> records_{};  // the kernel fills it while reading_
+  std::function<void(std::uint64_t)> on_ready_;
 
-  struct cancellation final : completion {
-    cancellation() : completion([](completion&) noexcept {}) {}
-  } cancellation_;
+  std::uint16_t fetched_ = 0;  // requests since the queue was set up: what avail->idx was when we looked last
+  bool set_up_ = false;        // by a driver, at least once
+  unsigned awaited_ = 0;       // operations whose DONE record is to come
+  bool over_ = false;
+  event ended_;
+
+  struct reading final : completion {
+    explicit reading(port& owner) : completion(&told), owner_(owner) {}
+    static void told(completion& done) noexcept { static_cast<reading&>(done).owner_.have_read(done.result()); }
+    port& owner_;
+  } reading_{*this};
+  struct writing final : completion {
+    explicit writing(port& owner) : completion(&told), owner_(owner) {}
+    static void told(completion& done) noexcept { static_cast<writing&>(done).owner_.wrote(done.result()); }
+    port& owner_;
+  } writing_{*this};
+  struct cancelling final : completion {
+    cancelling() : completion([](completion&) noexcept {}) {}
+  } cancelling_;
 };
 
 task<void> kernel_queue::port::pump(std::function<void(std::uint64_t)> on_ready) {
-  while (!cancelled_) {
-    flush();  // before the read, so that it finds what these operations made the driver ask for next
-    auto read = io_.read(file_, std::as_writable_bytes(std::span(records_)));
-    reading_ = &read;
-    watching_ = true;
-    const std::int32_t bytes = co_await read;
-    reading_ = nullptr;
-    watching_ = false;
-    if (bytes == -EINTR || bytes == -EAGAIN) continue;
-    if (bytes <= 0) break;  // the device is gone, or we were cancelled
-    for (std::size_t i = 0; i < static_cast<std::size_t>(bytes) / sizeof(vloop_record); ++i) {
-      handle(records_[i], on_ready);
-    }
-  }
+  on_ready_ = std::move(on_ready);
+  co_await ended_.wait();
   requests_.stop();
 }
 
-void kernel_queue::port::cancel() {
-  if (std::exchange(cancelled_, true) || !reading_) return;
-  io_.prepare(cancellation_, [this](io_uring_sqe& entry) { io_uring_prep_cancel64(&entry, address_of(reading_), 0); });
+void kernel_queue::port::read() {
+  if (reading_.in_flight() || over_) return;
+  io_.prepare(reading_, [this](io_uring_sqe& entry) {
+    io_uring_prep_read(&entry, file_.index(), records_.data(), sizeof records_, ~0ULL);
+    entry.flags |= IOSQE_FIXED_FILE;
+  });
 }
 
-void kernel_queue::port::handle(const vloop_record& record, const std::function<void(std::uint64_t)>& on_ready) {
+void kernel_queue::port::have_read(std::int32_t bytes) {
+  if (bytes == -EINTR || bytes == -EAGAIN) return;
+  if (bytes <= 0) {  // the device is gone, or we were cancelled
+    over_ = true;
+    ended_.set();
+    return;
+  }
+  for (std::size_t i = 0; i < static_cast<std::size_t>(bytes) / sizeof(vloop_record); ++i) handle(records_[i]);
+}
+
+void kernel_queue::port::cancel() {
+  if (over_ || cancelling_.in_flight()) return;
+  if (!reading_.in_flight()) {
+    over_ = true;
+    ended_.set();
+    return;
+  }
+  io_.prepare(cancelling_, [this](io_uring_sqe& entry) { io_uring_prep_cancel64(&entry, address_of(&reading_), 0); });
+}
+
+void kernel_queue::port::handle(const vloop_record& record) {
   switch (record.type) {
     case VLOOP_RECORD_REQUEST: {
       ++fetched_;
@@ -390,22 +421,24 @@ void kernel_queue::port::handle(const vloop_record& record, const std::function<
     }
     case VLOOP_RECORD_DONE: {
       auto* waiter = reinterpret_cast<transfer_waiter*>(static_cast<std::uintptr_t>(record.user_data));
+      --awaited_;
       waiter->done(static_cast<std::int32_t>(record.done.result));
       break;
     }
     case VLOOP_RECORD_EVENT:
-      handle_event(record, on_ready);
+      handle_event(record);
       break;
     default:
       break;  // a later module may tell more than we know
   }
 }
 
-void kernel_queue::port::handle_event(const vloop_record& record, const std::function<void(std::uint64_t)>& on_ready) {
+void kernel_queue::port::handle_event(const vloop_record& record) {
   if (record.event.event != VLOOP_EVENT_QUEUE_READY) return;  // failures are in the statistics
   requests_.reset();
   fetched_ = 0;
-  on_ready(record.event.value);
+  set_up_ = true;
+  on_ready_(record.event.value);
 }
 
 void kernel_queue::port::wrote(std::int32_t result) noexcept {
@@ -435,6 +468,7 @@ void kernel_queue::port::refused(vloop_op& op, std::int32_t error) noexcept {
   }
   auto* waiter = reinterpret_cast<transfer_waiter*>(static_cast<std::uintptr_t>(op.user_data));
   leaving_.drop(1);
+  --awaited_;
   waiter->done(ours ? error : -ECANCELED);
 }
 

@@ -77,14 +77,6 @@ ring_mode make_ring(io_uring& ring, const loop_options& options) {
 // came tell.
 std::atomic<unsigned> rings_gone{0};
 
-void cpu_relax() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield" ::: "memory");
-#endif
-}
-
 // The ring's own state is broken: nothing that was submitted can be trusted to end.
 [[noreturn]] void die(const char* what, int error) noexcept {
   std::fprintf(stderr, "vloop: %s: %s\n", what, std::generic_category().message(error).c_str());
@@ -145,6 +137,7 @@ void loop::turn() noexcept {
   } else if (spin_.on() && !probes_.empty()) {
     spin_then_wait();
   } else {
+    prepare_sleep();
     enter(1);
   }
   collect();
@@ -158,6 +151,13 @@ void loop::run_hooks() noexcept {
   });
 }
 
+void loop::prepare_sleep() noexcept {
+  probes_.any_of([](idle_probe& probe) {
+    probe.before_sleep();
+    return false;
+  });
+}
+
 // What is prepared goes out before the spin, not after it; with a budget that shrank to nothing there is none, and the
 // submission is again the one that sleeps.
 void loop::spin_then_wait() noexcept {
@@ -166,10 +166,12 @@ void loop::spin_then_wait() noexcept {
   ++counters_.spins;
   bool found = look_at_probes() || has_completions();
   for (const auto end = begin + spin_.budget(); !found && clock::now() < end;) {
-    cpu_relax();
+    // Whoever we wait for may need this processor. Where it has one of its own, this returns at once.
+    ::sched_yield();
     found = look_at_probes() || has_completions();
   }
   counters_.spins_paid += found ? 1 : 0;
+  if (!found) prepare_sleep();
   enter(found ? 0 : 1);
   spin_.woken_after(clock::now() - begin);
 }

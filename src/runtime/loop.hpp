@@ -53,6 +53,8 @@ class idle_probe : public list_hook {
   virtual bool ready() noexcept = 0;
   /// Called once after ready() said true, as a completion would be: may prepare operations and resume coroutines.
   virtual void on_ready() noexcept {}
+  /// Called before the loop sleeps, after all looking was in vain (or is off): the place to ask the kernel to wake us.
+  virtual void before_sleep() noexcept {}
 
  protected:
   ~idle_probe() = default;
@@ -189,6 +191,7 @@ class loop {
   void wait() noexcept;
   void spin_then_wait() noexcept;
   bool look_at_probes() noexcept;
+  void prepare_sleep() noexcept;
   [[nodiscard]] bool has_completions() const noexcept;
   [[nodiscard]] bool kernel_has_completions() const noexcept;
   void enter(unsigned wait_for) noexcept;
