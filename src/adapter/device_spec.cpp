@@ -10,7 +10,7 @@ namespace vloop {
 namespace {
 
 [[noreturn]] void refuse_unknown(const device_text& text, const device_option& option, std::string_view known) {
-  throw usage_error(fmt::format("{} has no option {}; it has {}", text.kind, quoted(option.name), known));
+  throw usage_error(fmt::format("{} has no option {}; it has {}", text.kind, vloop::quoted(option.name), known));
 }
 
 std::string serial_of(const device_option& option) {
@@ -87,9 +87,9 @@ device_spec parse_device_spec(std::string_view argument) {
     const auto text = split_device_text(argument);
     if (text.kind == "blk") return parse_blk(text);
     if (text.kind == "rng") return parse_rng(text);
-    throw usage_error(fmt::format("there is no device {}; the devices are blk=PATH and rng", quoted(text.kind)));
+    throw usage_error(fmt::format("there is no device {}; the devices are blk=PATH and rng", vloop::quoted(text.kind)));
   } catch (const usage_error& error) {
-    throw usage_error(fmt::format("--device {}: {}", quoted(argument), error.what()));
+    throw usage_error(fmt::format("--device {}: {}", vloop::quoted(argument), error.what()));
   }
 }
 

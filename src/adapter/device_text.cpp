@@ -56,7 +56,7 @@ device_text split_device_text(std::string_view text) {
     }
     const auto same = [&](const device_option& other) { return other.name == option.name; };
     if (std::any_of(out.options.begin(), out.options.end(), same)) {
-      throw usage_error(fmt::format("{} is given twice; give it once", quoted(option.name)));
+      throw usage_error(fmt::format("{} is given twice; give it once", vloop::quoted(option.name)));
     }
     out.options.push_back(std::move(option));
   }

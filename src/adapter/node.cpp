@@ -4,6 +4,8 @@
 #include <linux/virtio_ids.h>
 
 #include <filesystem>
+#include <fstream>
+#include <string>
 #include <system_error>
 
 namespace vloop::adapter {
@@ -58,6 +60,21 @@ std::string find_node(std::uint32_t device_id, int index) {
     default:
       return {};
   }
+}
+
+bool drop_scheduler(int index) {
+  constexpr const char* active_none = "[none]";
+  std::error_code none;
+  for (const auto& disk : fs::directory_iterator(sysfs_of(index) / "block", none)) {
+    const fs::path choice = disk.path() / "queue" / "scheduler";
+    std::string before;
+    std::getline(std::ifstream(choice), before);
+    if (before.find(active_none) != std::string::npos) return false;
+    std::ofstream after(choice);
+    after << "none" << std::flush;
+    return after.good();
+  }
+  return false;
 }
 
 std::string driver_module(std::uint32_t device_id) {

@@ -145,6 +145,7 @@ void served_device::report_node(const std::string& node, int virtio_index) {
     log_.warn("{}: no driver took {} within {} s: modprobe {}; it is served as soon as one does", name_,
               bus_name.empty() ? "the device" : bus_name, driver_wait_max.count(), driver_module(d.id));
   } else {
+    if (drop_scheduler(virtio_index)) log_.info("{}: I/O scheduler of {} set to none", name_, node);
     log_.info("{}: {} is {}", name_, node, d.label);
   }
   if (tell_.there) tell_.there({d.kind, d.label, bus_name, node});
