@@ -8,8 +8,11 @@ shopt -s inherit_errexit
 # shellcheck disable=SC2034 # used by the tests
 suite_lib=${BASH_SOURCE[0]%/*}
 
+# A test may have sent the output of what failed elsewhere.
+exec {report}>&1
+
 fail() {
-  echo "FAILED: $*"
+  echo "FAILED: $*" >&$report
   exit 1
 }
 
@@ -189,6 +192,7 @@ finish() {
   local code=$?
   if [ $code != 0 ]; then
     trap - EXIT
+    exec >&$report
     echo "---- status $code; what vloop said:"
     tail -n 30 ./*.log ./*.out 2>/dev/null
     exit $code

@@ -16,7 +16,7 @@ serve disk --device blk=scratch/disk.img,queues=2
 disk=$(node disk)
 virtio=$(virtio_name "$disk")
 write_directly "$disk" 77
-for _ in 1 2 3; do
+for _ in 1 2; do
   expect 'unbind' unbind
   expect 'the disk is gone' no_file "/sys/block/${disk##*/}"
   expect 'bind' bind

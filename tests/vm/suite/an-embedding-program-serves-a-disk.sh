@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The example, built against the installed library with pkg-config alone, serves a disk that reads as its file and is gone
 # after SIGINT. The unit tests have built it, as a rule.
+# vm: --scratch 2G
 # timeout: 180
 # shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"

@@ -21,7 +21,7 @@ strace -o trace "${traced[@]}" 2>strace.err &
 tracer=$!
 within 10 'strace is attached' grep -q attached strace.err
 for depth in 1 32; do
-  run_fio --filename="$disk" --rw=randrw --bs=4k --size=4M --direct=1 --iodepth=$depth --ioengine=libaio --fdatasync=16
+  run_fio --filename="$disk" --rw=randrw --bs=4k --size=1M --direct=1 --iodepth=$depth --ioengine=libaio --fdatasync=16
 done
 expect 'random bytes' dd if=/dev/hwrng of=/dev/null bs=512 count=4 status=none
 names=$(thread_names)
