@@ -9,7 +9,7 @@
 build_packages=(g++ make meson ninja-build pkg-config python3 liburing-dev libasio-dev libfmt-dev libspdlog-dev libcli11-dev)
 kernel_packages=(gcc libc6-dev libelf1 kmod xz-utils cpio)
 vm_packages=(qemu-system-x86 busybox-static fio e2fsprogs xfsprogs dosfstools evtest strace util-linux procps iproute2)
-check_packages=(git sparse shellcheck groff-base clang-format)
+check_packages=(git sparse shellcheck groff-base clang-format clang-19 libclang-rt-19-dev)
 fetch_packages=(ca-certificates debian-archive-keyring)
 
 package_installed() {
