@@ -79,6 +79,15 @@ static int check_blk(const struct vloop_device *vd)
 	return check_blk_limits(vd, &config);
 }
 
+/* Its driver must never get an answer without data. */
+static int check_rng(const struct vloop_device *vd)
+{
+	if (vd->features & ~VLOOP_TRANSPORT_FEATURES || vd->num_queues != 1 ||
+	    vd->queues[0].death_policy != VLOOP_DEATH_LEAVE)
+		return -EINVAL;
+	return 0;
+}
+
 /* Returns 0, -EINVAL for values no driver must see, -EPERM for unknown types. */
 int vloop_check_class(const struct vloop_device *vd)
 {
@@ -86,7 +95,7 @@ int vloop_check_class(const struct vloop_device *vd)
 	case VIRTIO_ID_BLOCK:
 		return check_blk(vd);
 	case VIRTIO_ID_RNG:
-		return vd->features & ~VLOOP_TRANSPORT_FEATURES ? -EINVAL : 0;
+		return check_rng(vd);
 	default:
 		return -EPERM;
 	}

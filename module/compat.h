@@ -25,27 +25,18 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
-static inline void kiocb_start_write(struct kiocb *iocb)
-{
-	struct super_block *sb = file_inode(iocb->ki_filp)->i_sb;
-
-	sb_start_write(sb);
-	__sb_writers_release(sb, SB_FREEZE_WRITE);
-}
-
-static inline void kiocb_end_write(struct kiocb *iocb)
+/* kiocb_end_write() under a name of ours: stable kernels have it or not. */
+static inline void vloop_kiocb_end_write(struct kiocb *iocb)
 {
 	struct super_block *sb = file_inode(iocb->ki_filp)->i_sb;
 
 	__sb_writers_acquired(sb, SB_FREEZE_WRITE);
 	sb_end_write(sb);
 }
-#endif
 
 /*
  * Since 6.8 this takes freeze protection itself, and gives it back unless the
- * result is -EIOCBQUEUED; then whoever completes calls kiocb_end_write().
+ * result is -EIOCBQUEUED; then whoever completes calls vloop_kiocb_end_write().
  */
 static inline ssize_t vloop_iocb_iter_write(struct file *file,
 					    struct kiocb *iocb,
@@ -54,12 +45,15 @@ static inline ssize_t vloop_iocb_iter_write(struct file *file,
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 	return vfs_iocb_iter_write(file, iocb, iter);
 #else
+	struct super_block *sb = file_inode(file)->i_sb;
 	ssize_t ret;
 
-	kiocb_start_write(iocb);
+	sb_start_write(sb);
+	/* Ended by whoever completes: lockdep must not expect it from us. */
+	__sb_writers_release(sb, SB_FREEZE_WRITE);
 	ret = vfs_iocb_iter_write(file, iocb, iter);
 	if (ret != -EIOCBQUEUED)
-		kiocb_end_write(iocb);
+		vloop_kiocb_end_write(iocb);
 	return ret;
 #endif
 }

@@ -156,6 +156,7 @@ static struct vloop_slot *op_claim(struct vloop_queue *queue,
 		slot->file = NULL;
 		slot->bvec = NULL;
 		slot->through_cache = false;
+		slot->orphan = false;
 		queue->users++;
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
@@ -213,6 +214,8 @@ static void op_post_done(struct vloop_slot *slot, const struct vloop_op *op,
 {
 	struct vloop_queue *queue = slot->queue;
 
+	if (slot->orphan)
+		return;
 	slot->done_unread = true;
 	slot->done_seq = op->seq;
 	slot->done_user_data = op->user_data;
@@ -276,6 +279,8 @@ static void op_finish(struct vloop_slot *slot, long result)
 		vloop_queue_push(slot, length);
 	else if (vloop_deserted(queue->device))
 		vloop_queue_answer_dead(slot);
+	else if (op.flags & VLOOP_OP_DETACH || slot->orphan)
+		vloop_slot_redeliver(slot);	/* nobody else knows of it */
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
@@ -347,7 +352,7 @@ static void op_iocb_complete(struct kiocb *iocb, long ret)
 	    VLOOP_ISSUING)
 		return;
 	if (op_writes_file(&slot->op))
-		kiocb_end_write(iocb);
+		vloop_kiocb_end_write(iocb);
 	if (op_progress(slot, ret, &result))
 		op_finish_async(slot, result);
 	else
@@ -376,7 +381,10 @@ static bool op_build_iter(struct vloop_slot *slot, bool nowait)
 	return true;
 }
 
-/* A frozen file system would make the write wait. */
+/*
+ * A frozen file system would make the write wait.  One that freezes after this
+ * look makes the submitter wait until it thaws.
+ */
 static bool is_frozen(struct file *file)
 {
 	struct inode *inode = file_inode(file);
@@ -426,7 +434,7 @@ static long op_issue(struct vloop_slot *slot, bool nowait)
 	    VLOOP_ISSUING)
 		return -EIOCBQUEUED;
 	if (op_writes_file(op))
-		kiocb_end_write(iocb);
+		vloop_kiocb_end_write(iocb);
 	return slot->issue_result;
 }
 

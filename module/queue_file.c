@@ -14,7 +14,8 @@
 
 static bool queue_gone(struct vloop_queue *queue)
 {
-	return READ_ONCE(queue->device->state) == VLOOP_STATE_GONE;
+	/* Orders the state before what is read next. */
+	return smp_load_acquire(&queue->device->state) == VLOOP_STATE_GONE;
 }
 
 /* Copy records out until there is no room or no record. */
@@ -52,11 +53,14 @@ static ssize_t vloop_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		      iocb->ki_filp->f_flags & O_NONBLOCK;
 	unsigned long flags;
 	ssize_t done;
+	bool gone;
 	int err;
 
 	if (iov_iter_count(to) < sizeof(struct vloop_record))
 		return -EINVAL;
 	for (;;) {
+		/* Looked at first: what is posted until then is still read. */
+		gone = queue_gone(queue);
 		done = read_records(queue, to);
 		if (done) {
 			spin_lock_irqsave(&queue->lock, flags);
@@ -64,8 +68,10 @@ static ssize_t vloop_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 			spin_unlock_irqrestore(&queue->lock, flags);
 			return done;
 		}
-		if (queue_gone(queue))
+		if (gone)
 			return 0;
+		if (queue_gone(queue))
+			continue;
 		if (nowait) {
 			/* Whoever polls edge-triggered does not poll again. */
 			if (vloop_queue_enable_kicks(queue))

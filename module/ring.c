@@ -445,8 +445,7 @@ void vloop_queue_unfetch(struct vloop_queue *queue,
 		if (slot->state != VLOOP_SLOT_FETCHED || slot->redeliver ||
 		    slot->seq != records[i].seq)
 			continue;
-		slot->redeliver = true;
-		list_add_tail(&slot->redeliver_node, &queue->redeliver);
+		vloop_slot_redeliver(slot);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
@@ -605,7 +604,20 @@ static void late_signal_work(struct irq_work *work)
 	vloop_queue_put(queue);
 }
 
-/* Whoever reads next gets the requests that nobody answered, once more. */
+/* The request comes again, to whoever reads next.  With queue->lock. */
+void vloop_slot_redeliver(struct vloop_slot *slot)
+{
+	if (slot->redeliver)
+		return;
+	slot->redeliver = true;
+	list_add_tail(&slot->redeliver_node, &slot->queue->redeliver);
+	wake_up_interruptible_poll(&slot->queue->readers, EPOLLIN);
+}
+
+/*
+ * The descriptor was closed: the next one gets the requests that nobody answered
+ * once more, and no news of operations that it did not ask for.
+ */
 void vloop_queue_redeliver(struct vloop_queue *queue)
 {
 	unsigned long flags;
@@ -615,11 +627,16 @@ void vloop_queue_redeliver(struct vloop_queue *queue)
 	for (i = 0; i < queue->size; i++) {
 		struct vloop_slot *slot = &queue->slots[i];
 
-		if (slot->state != VLOOP_SLOT_FETCHED || slot->redeliver)
-			continue;
-		slot->redeliver = true;
-		list_add_tail(&slot->redeliver_node, &queue->redeliver);
+		if (slot->done_unread) {
+			slot->done_unread = false;
+			list_del(&slot->done_node);
+		}
+		if (slot->state == VLOOP_SLOT_FETCHED)
+			vloop_slot_redeliver(slot);
+		slot->orphan = slot->state == VLOOP_SLOT_BUSY ||
+			       slot->copying_out;
 	}
+	queue->announce = queue->ready;
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 

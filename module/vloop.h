@@ -82,6 +82,7 @@ struct vloop_slot {
 	bool redeliver;		/* on queue->redeliver */
 	bool done_unread;	/* on queue->done */
 	bool copying_out;	/* to process memory, which may wait */
+	bool orphan;		/* who began the operation has closed */
 	u32 seq;
 	u32 readable;
 	u32 writable;
@@ -220,6 +221,7 @@ bool vloop_queue_enable_kicks(struct vloop_queue *queue);
 void vloop_queue_push(struct vloop_slot *slot, u32 length);
 void vloop_queue_signal(struct vloop_queue *queue);
 void vloop_queue_signal_any_context(struct vloop_queue *queue);
+void vloop_slot_redeliver(struct vloop_slot *slot);
 void vloop_queue_redeliver(struct vloop_queue *queue);
 void vloop_queue_put(struct vloop_queue *queue);
 void vloop_queue_answer_dead(struct vloop_slot *slot);

@@ -106,8 +106,6 @@ int run(const command_line& line) {
   for (const auto& text : line.devices) options.devices.push_back(vloop::parse_device_spec(text));
 
   std::signal(SIGPIPE, SIG_IGN);  // a reader of our output that goes away must not take the disk along
-  // What waits for a backing file does so in the kernel, with or without us.
-  options.on_stuck = [] { std::_Exit(status_failed); };
   std::size_t there = 0;
   options.on_device = [&](const device_there& device) {
     std::puts((line.json ? device_json(device) : device_line(device)).c_str());

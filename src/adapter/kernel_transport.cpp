@@ -29,6 +29,7 @@ namespace {
 constexpr const char* control_path = "/dev/vloop";
 constexpr std::size_t page_bytes_min = 4096;
 constexpr std::size_t records_max = 64;  // of one read
+constexpr unsigned retries_max = 1000;   // of a write for which there was no memory
 
 static_assert(sizeof(vloop_record::data) == fetched::inline_capacity);
 
@@ -50,6 +51,20 @@ owned_fd open_control() {
                           std::to_string(VLOOP_ABI_VERSION),
                       "load the module that belongs to this version");
   return fd;
+}
+
+// All of them before the device starts: a queue that cannot be opened then would leave its driver waiting.
+std::vector<owned_fd> open_queues(int device, std::size_t count) {
+  std::vector<owned_fd> queues;
+  for (std::size_t i = 0; i < count; ++i) {
+    vloop_queue_fd arg{};
+    arg.index = static_cast<std::uint32_t>(i);
+    queues.emplace_back(::ioctl(device, VLOOP_QUEUE_FD, &arg));
+    if (!queues.back())
+      throw setup_error(errno, "the module refused to open queue " + std::to_string(i),
+                        errno == EMFILE ? "raise the limit of open files: ulimit -n" : "");
+  }
+  return queues;
 }
 
 vloop_queue_config to_config(const queue_description& queue) {
@@ -212,11 +227,13 @@ std::unique_ptr<kernel_device> kernel_transport::create(const device_description
     if (::ioctl(fd.get(), VLOOP_SET_FILE, &file) != 0)
       throw setup_error(errno, "the module refused the backing file of the " + what);
   }
-  return std::make_unique<kernel_device>(std::move(fd), arg.id, std::move(sizes));
+  auto queues = open_queues(fd.get(), sizes.size());
+  return std::make_unique<kernel_device>(std::move(fd), std::move(queues), arg.id, std::move(sizes));
 }
 
-kernel_device::kernel_device(owned_fd device, std::uint32_t id, std::vector<std::uint16_t> queue_sizes)
-    : device_(std::move(device)), id_(id), queue_sizes_(std::move(queue_sizes)) {
+kernel_device::kernel_device(owned_fd device, std::vector<owned_fd> queues, std::uint32_t id,
+                             std::vector<std::uint16_t> queue_sizes)
+    : device_(std::move(device)), queues_(std::move(queues)), id_(id), queue_sizes_(std::move(queue_sizes)) {
   // Whoever waits for events asks for readiness first.
   ::fcntl(device_.get(), F_SETFL, ::fcntl(device_.get(), F_GETFL) | O_NONBLOCK);
 }
@@ -258,10 +275,9 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
  public:
   port(const kernel_device& device, std::uint16_t index, loop& io)
       : io_(io),
-        fd_(open_queue(device, index)),
-        file_(io.register_file(fd_.get())),
-        available_(fd_.get(), VLOOP_MMAP_AVAIL),
-        statistics_(fd_.get(), VLOOP_MMAP_STATS),
+        file_(io.register_file(device.queue_fd(index))),
+        available_(device.queue_fd(index), VLOOP_MMAP_AVAIL),
+        statistics_(device.queue_fd(index), VLOOP_MMAP_STATS),
         requests_(index, device.queue_sizes().at(index), *this),
         filling_(requests_.size()),
         leaving_(requests_.size()) {
@@ -301,22 +317,19 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
 
   task<void> pump(std::function<void(std::uint64_t)> on_ready);
   void cancel();
+  bool idle() const {
+    return !reading_.in_flight() && !writing_.in_flight() && !cancelling_.in_flight() && filling_.empty() &&
+           leaving_.empty();
+  }
   queue_statistics statistics() const;
 
  private:
-  static owned_fd open_queue(const kernel_device& device, std::uint16_t index) {
-    vloop_queue_fd arg{};
-    arg.index = index;
-    owned_fd fd(::ioctl(device.fd(), VLOOP_QUEUE_FD, &arg));
-    if (!fd) throw setup_error(errno, "the module refused to open queue " + std::to_string(index));
-    return fd;
-  }
-
   std::uint16_t available_index() const {
     auto& index = const_cast<std::uint16_t&>(available_->idx);
     return std::atomic_ref(index).load(std::memory_order_acquire);
   }
 
+  void end(int error);
   void read();
   void have_read(std::int32_t result);
   void handle(const vloop_record& record);
@@ -339,9 +352,7 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
   void wrote(std::int32_t result) noexcept;
   void refused(vloop_op& op, std::int32_t error) noexcept;
 
-  // Members end in the reverse order: the file leaves the loop before its descriptor is closed.
   loop& io_;
-  owned_fd fd_;
   fixed_file file_;
   mapped_page<vring_avail> available_;
   mapped_page<vloop_queue_stats> statistics_;
@@ -354,7 +365,10 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
   std::uint16_t fetched_ = 0;  // requests since the queue was set up: what avail->idx was when we looked last
   bool set_up_ = false;        // by a driver, at least once
   unsigned awaited_ = 0;       // operations whose DONE record is to come
+  unsigned retries_ = 0;       // of a write that the ring itself refused
+  bool ending_ = false;        // cancel() was called
   bool over_ = false;
+  int error_ = 0;  // what ended it, if it was not the device's end
   event ended_;
 
   struct reading final : completion {
@@ -376,6 +390,13 @@ task<void> kernel_queue::port::pump(std::function<void(std::uint64_t)> on_ready)
   on_ready_ = std::move(on_ready);
   co_await ended_.wait();
   requests_.stop();
+  if (error_ != 0) throw setup_error(error_, "the module's queue descriptor failed");
+}
+
+void kernel_queue::port::end(int error) {
+  if (std::exchange(over_, true)) return;
+  error_ = error;
+  ended_.set();
 }
 
 void kernel_queue::port::read() {
@@ -387,22 +408,15 @@ void kernel_queue::port::read() {
 }
 
 void kernel_queue::port::have_read(std::int32_t bytes) {
+  if (bytes == 0 || ending_) return end(0);  // the device is gone, or cancel() was called
   if (bytes == -EINTR || bytes == -EAGAIN) return;
-  if (bytes <= 0) {  // the device is gone, or we were cancelled
-    over_ = true;
-    ended_.set();
-    return;
-  }
+  if (bytes < 0) return end(-bytes);
   for (std::size_t i = 0; i < static_cast<std::size_t>(bytes) / sizeof(vloop_record); ++i) handle(records_[i]);
 }
 
 void kernel_queue::port::cancel() {
-  if (over_ || cancelling_.in_flight()) return;
-  if (!reading_.in_flight()) {
-    over_ = true;
-    ended_.set();
-    return;
-  }
+  if (over_ || std::exchange(ending_, true)) return;
+  if (!reading_.in_flight()) return end(0);
   io_.prepare(cancelling_, [this](io_uring_sqe& entry) { io_uring_prep_cancel64(&entry, address_of(&reading_), 0); });
 }
 
@@ -442,9 +456,11 @@ void kernel_queue::port::handle_event(const vloop_record& record) {
 }
 
 void kernel_queue::port::wrote(std::int32_t result) noexcept {
+  const bool not_tried = result == -EINTR || result == -EAGAIN || result == -ENOMEM;
   if (result >= 0) {
     leaving_.drop(static_cast<std::size_t>(result) / sizeof(vloop_op));
-  } else {
+    retries_ = 0;
+  } else if (!not_tried || ++retries_ > retries_max) {
     refused(leaving_.front(), result);
   }
   if (!leaving_.empty()) {
@@ -462,8 +478,8 @@ void kernel_queue::port::refused(vloop_op& op, std::int32_t error) noexcept {
       op = as_failure(op);
       return;  // written again as the first of what is left
     }
-    assert(!ours && "the module refused a plain answer");
     leaving_.drop(1);
+    if (ours) end(-error);  // a plain answer: the driver would wait for it for ever
     return;
   }
   auto* waiter = reinterpret_cast<transfer_waiter*>(static_cast<std::uintptr_t>(op.user_data));
@@ -499,6 +515,9 @@ task<void> kernel_queue::pump(std::function<void(std::uint64_t)> on_ready) {
 }
 void kernel_queue::cancel() {
   port_->cancel();
+}
+bool kernel_queue::idle() const {
+  return port_->idle();
 }
 queue_statistics kernel_queue::statistics() const {
   return port_->statistics();

@@ -46,11 +46,13 @@ struct queue_statistics {
 
 class kernel_device {
  public:
-  kernel_device(owned_fd device, std::uint32_t id, std::vector<std::uint16_t> queue_sizes);
+  kernel_device(owned_fd device, std::vector<owned_fd> queues, std::uint32_t id,
+                std::vector<std::uint16_t> queue_sizes);
 
   std::uint32_t id() const { return id_; }
   int fd() const { return device_.get(); }  // readable when next_event() has something
   const std::vector<std::uint16_t>& queue_sizes() const { return queue_sizes_; }
+  int queue_fd(std::uint16_t index) const { return queues_.at(index).get(); }
 
   void start();                           // stage 2: the driver may probe from now on
   void remove();                          // asks for the orderly removal; serve until progress() says gone
@@ -62,6 +64,7 @@ class kernel_device {
 
  private:
   owned_fd device_;
+  std::vector<owned_fd> queues_;  // until the end: workers use them
   std::uint32_t id_;
   std::vector<std::uint16_t> queue_sizes_;
   bool gone_ = false;
@@ -80,8 +83,8 @@ class kernel_transport {
   owned_fd control_;
 };
 
-// One queue's data path. One read of records is always in flight; operations gather and leave as one write a turn,
-// before the next read, so that a turn is a single io_uring_enter.
+// One queue's data path. Operations gather and leave as one write a turn. Requests are looked for in the mapped
+// available ring; the kernel is asked for records when there are some, and before the loop sleeps.
 class kernel_queue {
  public:
   kernel_queue(const kernel_device& device, std::uint16_t index, loop& io);
@@ -89,12 +92,16 @@ class kernel_queue {
 
   queue& requests();
 
-  // Reads records and delivers requests until the device is gone or cancel() was called; then stops the queue.
+  // Reads records and delivers requests until the device is gone or cancel() was called; then stops the queue. Throws
+  // setup_error if the kernel refuses what should always work.
   // `on_ready` is called on this thread, before the first request, each time that the driver set the queue up.
   task<void> pump(std::function<void(std::uint64_t acked_features)> on_ready);
 
   // Ends pump() though the device is not gone.
   void cancel();
+
+  // Nothing is under way in the ring any more: only then may it be destroyed.
+  bool idle() const;
 
   queue_statistics statistics() const;
 

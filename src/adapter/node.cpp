@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 #include <system_error>
+#include <thread>
 
 namespace vloop::adapter {
 
@@ -62,19 +63,11 @@ std::string find_node(std::uint32_t device_id, int index) {
   }
 }
 
-bool drop_scheduler(int index) {
-  constexpr const char* active_none = "[none]";
+void drop_scheduler(int index) {
   std::error_code none;
   for (const auto& disk : fs::directory_iterator(sysfs_of(index) / "block", none)) {
-    const fs::path choice = disk.path() / "queue" / "scheduler";
-    std::string before;
-    std::getline(std::ifstream(choice), before);
-    if (before.find(active_none) != std::string::npos) return false;
-    std::ofstream after(choice);
-    after << "none" << std::flush;
-    return after.good();
+    std::thread([choice = disk.path() / "queue" / "scheduler"] { std::ofstream(choice) << "none"; }).detach();
   }
-  return false;
 }
 
 std::string driver_module(std::uint32_t device_id) {

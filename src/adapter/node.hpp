@@ -14,8 +14,9 @@ std::string virtio_name(int index);
 std::string find_node(std::uint32_t device_id, int index);
 
 /// Turns off the I/O scheduler of the disk that virtioN is. The backing file's disk has one; a second costs a tenth of
-/// the requests per second and improves nothing. Returns whether it was another before.
-bool drop_scheduler(int index);
+/// the requests per second and improves nothing. On a thread of its own, since the kernel first waits for the disk to
+/// be idle, and nothing here may wait for that.
+void drop_scheduler(int index);
 
 /// The driver module that serves this type of device, for a hint to the user.
 std::string driver_module(std::uint32_t device_id);

@@ -69,6 +69,7 @@ class session {
  private:
   void create();
   void start_workers();
+  void start_devices();
   void listen();
   void stop();
   void force();
@@ -80,8 +81,8 @@ class session {
   spdlog::logger log_;
   asio::signal_set signals_;
   asio::steady_timer deadline_;
-  std::vector<std::unique_ptr<worker>> workers_;
-  std::vector<std::unique_ptr<served_device>> devices_;  // before workers_ in death: see end_workers()
+  std::vector<std::unique_ptr<served_device>> devices_;
+  std::vector<std::unique_ptr<worker>> workers_;  // end before the devices that they serve
   std::exception_ptr failure_;
   int stops_asked_ = 0;
   bool clean_ = true;
@@ -92,14 +93,16 @@ int session::run() {
   prepare_process(log_);
   start_workers();
   listen();
-  // From here on devices exist whose driver may wait for us: no return but through their end.
-  std::size_t first = 0;
-  for (auto& one : devices_) {
-    one->start(workers_, first);
-    first += one->queue_count();
-  }
   std::stop_callback on_stop(options_.stop, [this] { asio::post(main_, [this] { stop(); }); });
-  main_.run();
+  // From here on devices exist whose driver may wait for us: no return but through their end.
+  try {
+    start_devices();
+    main_.run();
+  } catch (...) {
+    failure_ = std::current_exception();
+    force();
+    main_.run();
+  }
   end_workers();
   if (failure_) std::rethrow_exception(failure_);
   return clean_ ? 0 : 1;
@@ -124,8 +127,17 @@ void session::start_workers() {
   const unsigned by_default = std::min(static_cast<unsigned>(devices_.size()), cores);
   loop_options options;
   options.spin_limit = options_.poll_max;
+  for (const auto& one : devices_) options.fixed_files += static_cast<std::uint32_t>(one->queue_count());
   for (unsigned i = 0; i < (options_.threads ? options_.threads : by_default); ++i) {
     workers_.push_back(std::make_unique<worker>(i, options));
+  }
+}
+
+void session::start_devices() {
+  std::size_t first = 0;
+  for (auto& one : devices_) {
+    one->start(workers_, first);
+    first += one->queue_count();
   }
 }
 

@@ -63,6 +63,7 @@ void served_device::force() {
   log_.warn("{}: given up; the kernel answers what is in flight with an error", name_);
   events_.release();
   transport_->close();
+  asio::post(main_, [this] { end_if_over(); });  // its queues may have ended before
 }
 
 // On the queue's worker, from the first request to the last.
@@ -75,15 +76,35 @@ task<void> served_device::serve_queue(std::uint16_t index, loop& io) {
     bool serving = false;
     std::function<void(std::uint64_t)> on_ready = [&](std::uint64_t features) {
       what_->start(features);
-      if (!std::exchange(serving, true)) group.spawn(what_->serve(transport.requests(), io));
+      if (!std::exchange(serving, true)) group.spawn(serve_requests(transport, io));
     };
     group.spawn(transport.pump(on_ready));
-    co_await group.join();
+    std::exception_ptr ended_by;
+    try {
+      co_await group.join();
+    } catch (...) {
+      ended_by = std::current_exception();
+    }
+    // What ended the last task may be the very completion that is being told, and answers may be on their way.
+    do {
+      co_await io.next_turn();
+    } while (!transport.idle());
     statistics = transport.statistics();
+    failure = ended_by;
   } catch (...) {
     failure = std::current_exception();
   }
   asio::post(main_, [this, index, statistics, failure] { queue_ended(index, statistics, failure); });
+}
+
+// A device that cannot go on must not leave its driver waiting for a queue that is still read.
+task<void> served_device::serve_requests(kernel_queue& transport, loop& io) {
+  try {
+    co_await what_->serve(transport.requests(), io);
+  } catch (...) {
+    transport.cancel();
+    throw;
+  }
 }
 
 void served_device::queue_ended(std::uint16_t index, const queue_statistics& s, std::exception_ptr failure) {
@@ -94,7 +115,7 @@ void served_device::queue_ended(std::uint16_t index, const queue_statistics& s, 
       s.interrupts, s.deferred);
   --queues_running_;
   if (failure && !failure_) failure_ = failure;
-  if (failure && !stopping_) stop();
+  if (failure) force();  // nobody serves that queue: its driver would wait for it
   end_if_over();
 }
 
@@ -126,9 +147,10 @@ void served_device::take_events() {
 // The node comes some time after DRIVER_OK; nobody tells us when.
 void served_device::look_for_node() {
   const driver_progress now = transport_->progress();
+  if (now.gone) return;
   const std::string node = now.virtio_index >= 0 ? find_node(what_->describe().id, now.virtio_index) : std::string{};
   const bool time_is_up = std::chrono::steady_clock::now() >= node_deadline_;
-  if (!node.empty() || time_is_up || now.gone) {
+  if (!node.empty() || time_is_up) {
     report_node(node, now.virtio_index);
     return;
   }
@@ -145,7 +167,7 @@ void served_device::report_node(const std::string& node, int virtio_index) {
     log_.warn("{}: no driver took {} within {} s: modprobe {}; it is served as soon as one does", name_,
               bus_name.empty() ? "the device" : bus_name, driver_wait_max.count(), driver_module(d.id));
   } else {
-    if (drop_scheduler(virtio_index)) log_.info("{}: I/O scheduler of {} set to none", name_, node);
+    drop_scheduler(virtio_index);
     log_.info("{}: {} is {}", name_, node, d.label);
   }
   if (tell_.there) tell_.there({d.kind, d.label, bus_name, node});

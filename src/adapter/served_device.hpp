@@ -51,6 +51,7 @@ class served_device {
 
  private:
   task<void> serve_queue(std::uint16_t index, loop& io);
+  task<void> serve_requests(kernel_queue& transport, loop& io);
   void queue_ended(std::uint16_t index, const queue_statistics& statistics, std::exception_ptr failure);
   void wait_for_events();
   void take_events();

@@ -138,8 +138,10 @@ void blk::serve_one(queue& requests, request&& r, task_group& flushes) {
 
 // The sync is on the file that the writes went to: that one is told of write-back errors.
 task<void> blk::flush(queue& requests, request r) {
-  const std::int32_t result = co_await r.run(sync(file_index_));
-  if (result < 0) sync_failed_ = true;
+  const transfer to_disk = sync(file_index_);
+  const std::int32_t result = co_await r.run(to_disk);
+  if (result < 0 && result != -ECANCELED)
+    sync_failed_ = true;  // cancelled: the driver reset the queue and lost interest
   requests.complete(std::move(r), always(sync_failed_ ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK));
 }
 

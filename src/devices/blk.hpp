@@ -41,8 +41,8 @@ class blk final : public device {
   const std::string serial_;
   device_description description_;
 
-  // Set by start() on the control thread, read by every worker; start() happens before serve() or with no request
-  // taken.
+  // Set by start() on each queue's worker, to the same value, read by all; start() happens before serve() or with no
+  // request taken.
   std::atomic<bool> write_through_{true};     // FLUSH was not acknowledged: a write is stable before it is answered
   std::atomic<std::uint32_t> file_index_{0};  // into description_.files
 

@@ -77,6 +77,9 @@ ring_mode make_ring(io_uring& ring, const loop_options& options) {
 // came tell.
 std::atomic<unsigned> rings_gone{0};
 
+// How many turns may pass, all of them with work that probes showed, until each probe asks the kernel all the same.
+constexpr std::uint64_t turns_between_asking = 64;
+
 // The ring's own state is broken: nothing that was submitted can be trusted to end.
 [[noreturn]] void die(const char* what, int error) noexcept {
   std::fprintf(stderr, "vloop: %s: %s\n", what, std::generic_category().message(error).c_str());
@@ -171,21 +174,23 @@ void loop::spin_then_wait() noexcept {
     found = look_at_probes() || has_completions();
   }
   counters_.spins_paid += found ? 1 : 0;
-  if (!found) prepare_sleep();
+  // A loop that never sleeps must still hear what no probe shows.
+  if (!found || counters_.turns % turns_between_asking == 0) prepare_sleep();
   enter(found ? 0 : 1);
   spin_.woken_after(clock::now() - begin);
 }
 
 bool loop::look_at_probes() noexcept {
-  idle_probe* hit = nullptr;
-  probes_.any_of([&hit](idle_probe& probe) {
-    if (probe.ready()) hit = &probe;
-    return hit != nullptr;
+  bool found = false;
+  probes_.any_of([&found](idle_probe& probe) {
+    if (probe.ready()) {
+      found = true;
+      probe.on_ready();
+    }
+    return false;  // all of them: one that is always ready must not keep the others waiting
   });
-  if (!hit) return false;
-  hit->on_ready();
-  run_hooks();
-  return true;
+  if (found) run_hooks();
+  return found;
 }
 
 bool loop::has_completions() const noexcept {

@@ -53,7 +53,8 @@ class idle_probe : public list_hook {
   virtual bool ready() noexcept = 0;
   /// Called once after ready() said true, as a completion would be: may prepare operations and resume coroutines.
   virtual void on_ready() noexcept {}
-  /// Called before the loop sleeps, after all looking was in vain (or is off): the place to ask the kernel to wake us.
+  /// Called before the loop sleeps, after all looking was in vain (or is off), and now and then when it never sleeps:
+  /// the place to ask the kernel to wake us.
   virtual void before_sleep() noexcept {}
 
  protected:

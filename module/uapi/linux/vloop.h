@@ -184,7 +184,7 @@ struct vloop_queue_fd {
  * mmap offsets of a queue descriptor; each maps one page, read-only.  Offsets
  * from 1 << 40 on are reserved for request memory.
  */
-#define VLOOP_MMAP_AVAIL	0x00000000ULL	/* struct vring_avail, zeroed on reset */
+#define VLOOP_MMAP_AVAIL	0x00000000ULL	/* struct vring_avail, zeroed by each set-up */
 #define VLOOP_MMAP_STATS	0x10000000ULL	/* struct vloop_queue_stats */
 
 /**
@@ -296,7 +296,7 @@ enum vloop_verb {
 #define VLOOP_OP_COMPLETE	(1U << 0)
 /* With COMPLETE: the last writable byte becomes @status_ok or @status_error. */
 #define VLOOP_OP_STATUS		(1U << 1)
-/* With COMPLETE: no DONE record; the kernel finishes even if the process dies. */
+/* With COMPLETE: no DONE record. */
 #define VLOOP_OP_DETACH		(1U << 2)
 /* REQUEST_TO_FILE: the data is on stable storage before the operation ends. */
 #define VLOOP_OP_DSYNC		(1U << 3)
@@ -326,10 +326,11 @@ enum vloop_verb {
  *   EINVAL  malformed: unknown verb or flag, reserved not zero, range outside
  *           the request, or beginning behind a hole in what was filled
  *   ESTALE  the request is not (or no longer) in the process's hands
- *   EBUSY   the request has an operation under way
+ *   EBUSY   the request has an operation under way, or its DONE is not read yet
  *   EBADF   no file at that index
  *   EFAULT  @address of COPY_TO_REQUEST (COPY_FROM_REQUEST says so in its DONE)
  *   ENODEV  the device is gone
+ *   ENOMEM  no memory for a copy
  */
 struct vloop_op {
 	__u8 verb;
