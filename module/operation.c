@@ -235,8 +235,12 @@ static bool op_would_starve(const struct vloop_slot *slot)
 	       !(slot->op.flags & VLOOP_OP_STATUS) && !slot->filled;
 }
 
-/* @result: 0 or a negative errno; slot->moved says how far it came. */
-static void op_finish(struct vloop_slot *slot, long result)
+/*
+ * @result: 0 or a negative errno; slot->moved says how far it came.  @leave: the
+ * operation is no user of its queue any more; for callers that hold the queue
+ * otherwise, a lock less than vloop_queue_put().
+ */
+static void op_finish(struct vloop_slot *slot, long result, bool leave)
 {
 	struct vloop_queue *queue = slot->queue;
 	bool ok = result == 0 && slot->moved == slot->op.length;
@@ -281,6 +285,8 @@ static void op_finish(struct vloop_slot *slot, long result)
 		vloop_queue_answer_dead(slot);
 	else if (op.flags & VLOOP_OP_DETACH || slot->orphan)
 		vloop_slot_redeliver(slot);	/* nobody else knows of it */
+	if (leave)
+		vloop_queue_put_locked(queue);
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
@@ -289,7 +295,7 @@ static void op_finish_async(struct vloop_slot *slot, long result)
 {
 	struct vloop_queue *queue = slot->queue;
 
-	op_finish(slot, result);
+	op_finish(slot, result, false);
 	vloop_queue_signal_any_context(queue);
 	vloop_queue_put(queue);
 }
@@ -506,8 +512,7 @@ static void op_transfer(struct vloop_slot *slot)
 		op_defer(slot);
 		return;
 	}
-	op_finish(slot, result);
-	vloop_queue_put(slot->queue);
+	op_finish(slot, result, true);
 }
 
 /*
@@ -528,8 +533,7 @@ static int op_copy_to_request(struct vloop_queue *queue,
 	if (!IS_ERR(slot)) {
 		slot->moved = vloop_slot_copy(slot, true, op->skip, bounce,
 					      op->length);
-		op_finish(slot, 0);
-		vloop_queue_put(queue);
+		op_finish(slot, 0, true);
 	}
 	kvfree(bounce);
 	return PTR_ERR_OR_ZERO(slot);
@@ -604,11 +608,9 @@ int vloop_op_submit(struct vloop_queue *queue, const struct vloop_op *op)
 		return PTR_ERR(slot);
 	}
 	slot->file = vf;
-	if (vf && (op->length || op->verb == VLOOP_VERB_SYNC_FILE)) {
+	if (vf && (op->length || op->verb == VLOOP_VERB_SYNC_FILE))
 		op_transfer(slot);
-	} else {
-		op_finish(slot, 0);
-		vloop_queue_put(queue);
-	}
+	else
+		op_finish(slot, 0, true);
 	return 0;
 }

@@ -51,7 +51,6 @@ static ssize_t vloop_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct vloop_queue *queue = iocb->ki_filp->private_data;
 	bool nowait = iocb->ki_flags & IOCB_NOWAIT ||
 		      iocb->ki_filp->f_flags & O_NONBLOCK;
-	unsigned long flags;
 	ssize_t done;
 	bool gone;
 	int err;
@@ -62,12 +61,8 @@ static ssize_t vloop_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		/* Looked at first: what is posted until then is still read. */
 		gone = queue_gone(queue);
 		done = read_records(queue, to);
-		if (done) {
-			spin_lock_irqsave(&queue->lock, flags);
-			queue->stats->reads++;
-			spin_unlock_irqrestore(&queue->lock, flags);
+		if (done)
 			return done;
-		}
 		if (gone)
 			return 0;
 		if (queue_gone(queue))

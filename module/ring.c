@@ -151,13 +151,18 @@ void vloop_queue_quiesce(struct vloop_queue *queue)
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
+void vloop_queue_put_locked(struct vloop_queue *queue)
+{
+	if (--queue->users == 0)
+		wake_up(&queue->idle);
+}
+
 void vloop_queue_put(struct vloop_queue *queue)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&queue->lock, flags);
-	if (--queue->users == 0)
-		wake_up(&queue->idle);
+	vloop_queue_put_locked(queue);
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
@@ -332,6 +337,7 @@ broken:
 static void record_request(const struct vloop_slot *slot,
 			   struct vloop_record *record)
 {
+	memset(record, 0, sizeof(*record));
 	record->type = VLOOP_RECORD_REQUEST;
 	record->head = slot->head;
 	record->seq = slot->seq;
@@ -344,6 +350,7 @@ static void record_request(const struct vloop_slot *slot,
 static void record_event(struct vloop_record *record, enum vloop_event event,
 			 u32 arg, u64 value)
 {
+	memset(record, 0, sizeof(*record));
 	record->type = VLOOP_RECORD_EVENT;
 	record->event.event = event;
 	record->event.arg = arg;
@@ -362,6 +369,7 @@ static bool fetch_pending(struct vloop_queue *queue,
 					done_node);
 		list_del(&slot->done_node);
 		slot->done_unread = false;
+		memset(record, 0, sizeof(*record));
 		record->type = VLOOP_RECORD_DONE;
 		record->head = slot->head;
 		record->seq = slot->done_seq;
@@ -414,12 +422,13 @@ unsigned int vloop_queue_fetch(struct vloop_queue *queue,
 	unsigned long flags;
 	unsigned int n = 0;
 
-	memset(records, 0, max * sizeof(*records));
 	spin_lock_irqsave(&queue->lock, flags);
 	while (n < max && fetch_pending(queue, &records[n]))
 		n++;
 	while (n < max && (slot = fetch_request(queue)))
 		record_request(slot, &records[n++]);
+	if (n)
+		queue->stats->reads++;
 	/* The process is awake: it will look again before it sleeps. */
 	if (n && queue->ready && !queue->event_idx)
 		WRITE_ONCE(queue->vring.used->flags,

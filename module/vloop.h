@@ -224,6 +224,7 @@ void vloop_queue_signal_any_context(struct vloop_queue *queue);
 void vloop_slot_redeliver(struct vloop_slot *slot);
 void vloop_queue_redeliver(struct vloop_queue *queue);
 void vloop_queue_put(struct vloop_queue *queue);
+void vloop_queue_put_locked(struct vloop_queue *queue);
 void vloop_queue_answer_dead(struct vloop_slot *slot);
 void vloop_queue_reap_work(struct work_struct *work);
 u32 vloop_slot_copy(const struct vloop_slot *slot, bool writable, u32 skip,

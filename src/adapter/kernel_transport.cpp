@@ -11,6 +11,7 @@
 #include <linux/vloop.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -275,6 +276,7 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
  public:
   port(const kernel_device& device, std::uint16_t index, loop& io)
       : io_(io),
+        fd_(device.queue_fd(index)),
         file_(io.register_file(device.queue_fd(index))),
         available_(device.queue_fd(index), VLOOP_MMAP_AVAIL),
         statistics_(device.queue_fd(index), VLOOP_MMAP_STATS),
@@ -312,7 +314,7 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
   // The mapped page tells whether a read would find a request. So none is in flight while the loop looks, which also
   // keeps the driver from kicking; before the loop sleeps one is, and the driver's kick completes it.
   bool ready() noexcept override { return !reading_.in_flight() && !over_ && available_index() != fetched_; }
-  void on_ready() noexcept override { read(); }
+  void on_ready() noexcept override { read_now(); }
   void before_sleep() noexcept override { read(); }
 
   task<void> pump(std::function<void(std::uint64_t)> on_ready);
@@ -331,16 +333,25 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
 
   void end(int error);
   void read();
+  void read_now();
   void have_read(std::int32_t result);
   void handle(const vloop_record& record);
   void handle_event(const vloop_record& record);
 
-  // One write at a time: what comes meanwhile gathers in the other batch. Writes never block, so a write has
-  // completed by the time its io_uring_enter returns.
+  // Operations leave by a plain write(): it only begins them, so there is nothing to wait for, and the way through the
+  // ring would be the larger part of its cost. What it did not take goes through the ring, which tells why in its turn:
+  // one write at a time, and what comes meanwhile gathers in the other batch.
   void flush() {
     if (writing_.in_flight() || filling_.empty()) return;
     std::swap(filling_, leaving_);
-    write();
+    const auto ops = leaving_.seal();
+    const ssize_t bytes = ::write(fd_, ops.data(), ops.size_bytes());
+    if (bytes > 0) leaving_.drop(static_cast<std::size_t>(bytes) / sizeof(vloop_op));
+    if (leaving_.empty()) {
+      leaving_.clear();
+    } else {
+      write();
+    }
   }
   void write() {
     io_.prepare(writing_, [this](io_uring_sqe& entry) {
@@ -353,6 +364,7 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
   void refused(vloop_op& op, std::int32_t error) noexcept;
 
   loop& io_;
+  int fd_;  // the device's, which outlives its queues
   fixed_file file_;
   mapped_page<vring_avail> available_;
   mapped_page<vloop_queue_stats> statistics_;
@@ -405,6 +417,17 @@ void kernel_queue::port::read() {
     io_uring_prep_read(&entry, file_.index(), records_.data(), sizeof records_, ~0ULL);
     entry.flags |= IOSQE_FIXED_FILE;
   });
+}
+
+// The page showed a request. Should it be gone by now (a reset), there is nothing to read, and nothing is waited for.
+void kernel_queue::port::read_now() {
+  const iovec buffer{records_.data(), sizeof records_};
+  const ssize_t bytes = ::preadv2(fd_, &buffer, 1, -1, RWF_NOWAIT);
+  if (bytes > 0) {
+    have_read(static_cast<std::int32_t>(bytes));
+  } else {
+    read();
+  }
 }
 
 void kernel_queue::port::have_read(std::int32_t bytes) {

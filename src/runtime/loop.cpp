@@ -164,20 +164,36 @@ void loop::prepare_sleep() noexcept {
 // What is prepared goes out before the spin, not after it; with a budget that shrank to nothing there is none, and the
 // submission is again the one that sleeps.
 void loop::spin_then_wait() noexcept {
-  const auto begin = clock::now();
   if (spin_.budget() > idle_spin::duration::zero()) enter(0);
   ++counters_.spins;
-  bool found = look_at_probes() || has_completions();
-  for (const auto end = begin + spin_.budget(); !found && clock::now() < end;) {
-    // Whoever we wait for may need this processor. Where it has one of its own, this returns at once.
-    ::sched_yield();
-    found = look_at_probes() || has_completions();
+  // The clock costs more than a look: it is read only after the first ones were in vain.
+  bool found = look() || (spin_.budget() > idle_spin::duration::zero() && yield_and_look());
+  if (found) {
+    spin_.woken_after(idle_spin::duration::zero());
+  } else {
+    const auto begin = clock::now();
+    for (const auto end = begin + spin_.budget(); !found && clock::now() < end;) found = yield_and_look();
+    if (!found) {
+      prepare_sleep();
+      enter(1);
+    }
+    spin_.woken_after(clock::now() - begin);
   }
-  counters_.spins_paid += found ? 1 : 0;
+  if (!found) return;
+  ++counters_.spins_paid;
   // A loop that never sleeps must still hear what no probe shows.
-  if (!found || counters_.turns % turns_between_asking == 0) prepare_sleep();
-  enter(found ? 0 : 1);
-  spin_.woken_after(clock::now() - begin);
+  if (counters_.turns % turns_between_asking == 0) prepare_sleep();
+  enter(0);
+}
+
+bool loop::look() noexcept {
+  return look_at_probes() || has_completions();
+}
+
+// Whoever we wait for may need this processor. Where it has one of its own, the yield returns at once.
+bool loop::yield_and_look() noexcept {
+  ::sched_yield();
+  return look();
 }
 
 bool loop::look_at_probes() noexcept {

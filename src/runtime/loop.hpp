@@ -191,6 +191,8 @@ class loop {
   void run_hooks() noexcept;
   void wait() noexcept;
   void spin_then_wait() noexcept;
+  bool look() noexcept;
+  bool yield_and_look() noexcept;
   bool look_at_probes() noexcept;
   void prepare_sleep() noexcept;
   [[nodiscard]] bool has_completions() const noexcept;

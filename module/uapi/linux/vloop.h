@@ -361,7 +361,7 @@ struct vloop_op {
  *	served the queue
  * @kicks: notifications from the driver
  * @interrupts: notifications to the driver
- * @reads: read() calls that returned records
+ * @reads: times that records were fetched for read()
  * @writes: write() calls that began operations
  * @deferred: operations that went to a kernel worker since they would block
  * @stale: operations refused because their request was void
