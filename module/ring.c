@@ -470,6 +470,18 @@ static bool has_records(const struct vloop_queue *queue)
 		 (!list_empty(&queue->redeliver) || avail_is_new(queue))));
 }
 
+/* Whoever calls this looks at the available ring once more afterwards. */
+static void allow_kicks(struct vloop_queue *queue)
+{
+	if (queue->event_idx)
+		WRITE_ONCE(vring_avail_event(&queue->vring),
+			   __cpu_to_virtio16(true, queue->last_avail));
+	else
+		WRITE_ONCE(queue->vring.used->flags, 0);
+	/* Orders the permission before that load of avail->idx. */
+	smp_mb();
+}
+
 /*
  * The process is about to sleep: let the driver kick, then look once more.
  * Returns whether there is something to read after all.
@@ -480,15 +492,8 @@ bool vloop_queue_enable_kicks(struct vloop_queue *queue)
 	bool found;
 
 	spin_lock_irqsave(&queue->lock, flags);
-	if (queue->ready) {
-		if (queue->event_idx)
-			WRITE_ONCE(vring_avail_event(&queue->vring),
-				   __cpu_to_virtio16(true, queue->last_avail));
-		else
-			WRITE_ONCE(queue->vring.used->flags, 0);
-		/* Orders that store before the load of avail->idx below. */
-		smp_mb();
-	}
+	if (queue->ready)
+		allow_kicks(queue);
 	found = has_records(queue);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return found;
@@ -687,13 +692,7 @@ void vloop_queue_reap_work(struct work_struct *work)
 	do {
 		while (may_fetch(queue) && (slot = take_available(queue)))
 			vloop_queue_answer_dead(slot);
-		if (queue->event_idx)
-			WRITE_ONCE(vring_avail_event(&queue->vring),
-				   __cpu_to_virtio16(true, queue->last_avail));
-		else
-			WRITE_ONCE(queue->vring.used->flags, 0);
-		/* Orders the permission to kick before the last look. */
-		smp_mb();
+		allow_kicks(queue);
 	} while (may_fetch(queue) && avail_is_new(queue));
 	spin_unlock_irqrestore(&queue->lock, flags);
 

@@ -268,3 +268,46 @@ TEST_CASE("work of another thread ends a spin") {
   poster.join();
   CHECK(steady::now() - begin < 10s);
 }
+
+// Ready at every look until it has been told `wanted` times.
+class busy_probe final : public idle_probe {
+ public:
+  explicit busy_probe(int wanted) : wanted_(wanted) {}
+  bool ready() noexcept override { return hits < wanted_; }
+  void on_ready() noexcept override {
+    if (++hits == wanted_ && done) done->set();
+  }
+  void before_sleep() noexcept override { ++asked; }
+  int hits = 0;
+  int asked = 0;
+  event* done = nullptr;
+
+ private:
+  int wanted_;
+};
+
+task<void> until(event& done) {
+  co_await done.wait();
+}
+
+TEST_CASE("a probe that is always ready keeps no other one waiting") {
+  loop io(spinning(1ms, any_mode()));
+  event done;
+  busy_probe first(1'000'000);
+  busy_probe second(100);
+  second.done = &done;
+  io.add_probe(first);
+  io.add_probe(second);
+  io.run(until(done));
+  CHECK(first.hits <= 101);
+}
+
+TEST_CASE("probes are asked to prepare for sleep now and then by a loop that never sleeps") {
+  loop io(spinning(1ms, any_mode()));
+  event done;
+  busy_probe probe(1000);
+  probe.done = &done;
+  io.add_probe(probe);
+  io.run(until(done));
+  CHECK(probe.asked >= 10);
+}
