@@ -50,7 +50,8 @@ static ssize_t vloop_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct vloop_queue *queue = iocb->ki_filp->private_data;
 	bool nowait = iocb->ki_flags & IOCB_NOWAIT ||
-		      iocb->ki_filp->f_flags & O_NONBLOCK;
+		      iocb->ki_filp->f_flags & O_NONBLOCK ||
+		      READ_ONCE(queue->nowait);
 	ssize_t done;
 	bool gone;
 	int err;
@@ -211,7 +212,7 @@ int vloop_queue_fd(struct vloop_device *vd, const struct vloop_queue_fd *arg)
 	struct file *file;
 	int fd = -EBUSY;
 
-	if (arg->flags || arg->reserved[0] || arg->reserved[1] ||
+	if (arg->flags & ~VLOOP_QUEUE_NOWAIT || arg->reserved[0] || arg->reserved[1] ||
 	    arg->index >= vd->num_queues)
 		return -EINVAL;
 	queue = &vd->queues[array_index_nospec(arg->index, vd->num_queues)];
@@ -234,6 +235,7 @@ int vloop_queue_fd(struct vloop_device *vd, const struct vloop_queue_fd *arg)
 	stream_open(NULL, file);
 	get_device(&vd->dev);
 	queue->opened = true;
+	WRITE_ONCE(queue->nowait, arg->flags & VLOOP_QUEUE_NOWAIT);
 	fd_install(fd, file);
 unlock:
 	mutex_unlock(&vd->lock);

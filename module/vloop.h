@@ -132,6 +132,7 @@ struct vloop_queue {
 	spinlock_t lock;
 	bool ready;
 	bool opened;		/* a queue descriptor exists */
+	bool nowait;		/* and its read() never waits */
 	bool failed;		/* the driver's ring made no sense */
 	bool announce;		/* QUEUE_READY not yet read */
 	bool announce_failed;	/* QUEUE_ERROR not yet read */

@@ -11,7 +11,6 @@
 #include <linux/vloop.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -60,6 +59,7 @@ std::vector<owned_fd> open_queues(int device, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     vloop_queue_fd arg{};
     arg.index = static_cast<std::uint32_t>(i);
+    arg.flags = VLOOP_QUEUE_NOWAIT;
     queues.emplace_back(::ioctl(device, VLOOP_QUEUE_FD, &arg));
     if (!queues.back())
       throw setup_error(errno, "the module refused to open queue " + std::to_string(i),
@@ -421,8 +421,7 @@ void kernel_queue::port::read() {
 
 // The page showed a request. Should it be gone by now (a reset), there is nothing to read, and nothing is waited for.
 void kernel_queue::port::read_now() {
-  const iovec buffer{records_.data(), sizeof records_};
-  const ssize_t bytes = ::preadv2(fd_, &buffer, 1, -1, RWF_NOWAIT);
+  const ssize_t bytes = ::read(fd_, records_.data(), sizeof records_);
   if (bytes > 0) {
     have_read(static_cast<std::int32_t>(bytes));
   } else {

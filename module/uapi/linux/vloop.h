@@ -151,10 +151,13 @@ struct vloop_set_file {
 	__u64 reserved[2];
 };
 
+/* A plain read() never waits: poll, or let io_uring wait (which O_NONBLOCK forbids). */
+#define VLOOP_QUEUE_NOWAIT	(1U << 0)
+
 /**
  * struct vloop_queue_fd - argument of VLOOP_QUEUE_FD
  * @index: which queue
- * @flags: zero
+ * @flags: VLOOP_QUEUE_NOWAIT or zero
  * @reserved: zero
  */
 struct vloop_queue_fd {
