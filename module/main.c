@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* /dev/vloop: says what the module can do and creates devices. */
+/* /dev/vloop: says what the module can do, creates devices, finds servers for them. */
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/uaccess.h>
@@ -22,7 +22,7 @@ static long vloop_get_info(void __user *user)
 	return copy_to_user(user, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
-static long vloop_create(struct vloop_create __user *user)
+static long vloop_create(struct file *file, struct vloop_create __user *user)
 {
 	struct vloop_create arg;
 
@@ -30,8 +30,29 @@ static long vloop_create(struct vloop_create __user *user)
 		return -EFAULT;
 	if (arg.flags || memchr_inv(arg.reserved, 0, sizeof(arg.reserved)))
 		return -EINVAL;
-	arg.id = 0;
-	return vloop_device_create(&arg, user);
+	return vloop_device_create(&arg, user, file);
+}
+
+static long vloop_attach_ioctl(struct file *file, void __user *user)
+{
+	struct vloop_attach arg;
+
+	if (copy_from_user(&arg, user, sizeof(arg)))
+		return -EFAULT;
+	if (arg.pad || memchr_inv(arg.reserved, 0, sizeof(arg.reserved)))
+		return -EINVAL;
+	return vloop_attach(file, &arg);
+}
+
+static long vloop_stop_ioctl(struct file *file, void __user *user)
+{
+	struct vloop_stop arg;
+
+	if (copy_from_user(&arg, user, sizeof(arg)))
+		return -EFAULT;
+	if (memchr_inv(arg.reserved, 0, sizeof(arg.reserved)))
+		return -EINVAL;
+	return vloop_stop(file, &arg);
 }
 
 static long vloop_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -42,7 +63,11 @@ static long vloop_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case VLOOP_GET_INFO:
 		return vloop_get_info(user);
 	case VLOOP_CREATE:
-		return vloop_create(user);
+		return vloop_create(file, user);
+	case VLOOP_ATTACH:
+		return vloop_attach_ioctl(file, user);
+	case VLOOP_STOP:
+		return vloop_stop_ioctl(file, user);
 	default:
 		return -ENOTTY;
 	}

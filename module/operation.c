@@ -19,13 +19,13 @@
  * Exactly one of the three runs op_finish; slot->issue decides between an
  * issuer that is still inside read_iter and a completion that came early.
  */
-#include <linux/file.h>
+#include <linux/cred.h>
 #include <linux/nospec.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <uapi/linux/virtio_ids.h>
 
+#include "trace.h"
 #include "vloop.h"
 
 #define VLOOP_OP_FLAGS (VLOOP_OP_COMPLETE | VLOOP_OP_STATUS | \
@@ -101,33 +101,11 @@ static int op_check_range(const struct vloop_op *op,
 	return end > slot->readable ? -EINVAL : 0;
 }
 
-static struct vloop_file *vloop_file_get(struct vloop_device *vd, u16 index)
-{
-	struct vloop_file *vf;
-
-	if (index >= VLOOP_FILES_MAX)
-		return NULL;
-	index = array_index_nospec(index, VLOOP_FILES_MAX);
-	rcu_read_lock();
-	vf = rcu_dereference(vd->files[index]);
-	if (vf && !refcount_inc_not_zero(&vf->users))
-		vf = NULL;
-	rcu_read_unlock();
-	return vf;
-}
-
-void vloop_file_put(struct vloop_file *vf)
-{
-	if (vf && refcount_dec_and_test(&vf->users)) {
-		fput(vf->file);
-		kfree_rcu(vf, rcu);
-	}
-}
-
 /* Make the request BUSY with @op, or say why not. */
-static struct vloop_slot *op_claim(struct vloop_queue *queue,
+static struct vloop_slot *op_claim(struct vloop_queue_file *qf,
 				   const struct vloop_op *op)
 {
+	struct vloop_queue *queue = qf->queue;
 	struct vloop_slot *slot;
 	unsigned long flags;
 	int err = 0;
@@ -137,7 +115,7 @@ static struct vloop_slot *op_claim(struct vloop_queue *queue,
 	slot = &queue->slots[array_index_nospec(op->head, queue->size)];
 
 	spin_lock_irqsave(&queue->lock, flags);
-	if (vloop_deserted(queue->device))
+	if (vloop_queue_file_is_void(qf))
 		err = -ENODEV;
 	else if (!queue->ready || slot->state == VLOOP_SLOT_FREE ||
 		 slot->seq != op->seq)
@@ -154,10 +132,12 @@ static struct vloop_slot *op_claim(struct vloop_queue *queue,
 		slot->op = *op;
 		slot->moved = 0;
 		slot->file = NULL;
+		slot->submitter = NULL;
 		slot->bvec = NULL;
 		slot->through_cache = false;
-		slot->orphan = false;
+		slot->heir = VLOOP_HEIR_SUBMITTER;
 		queue->users++;
+		trace_vloop_op(slot);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return err ? ERR_PTR(err) : slot;
@@ -191,17 +171,17 @@ static u32 op_seal(struct vloop_slot *slot, bool ok)
 	return slot->writable;
 }
 
-static void op_account(struct vloop_slot *slot, long result, bool ok)
+static void op_account(struct vloop_queue *queue, const struct vloop_op *op,
+		       u32 moved, bool ok)
 {
-	struct vloop_queue_stats *stats = slot->queue->stats;
-	const struct vloop_op *op = &slot->op;
+	struct vloop_queue_stats *stats = queue->stats;
 
 	stats->verb_ops[op->verb]++;
-	stats->verb_bytes[op->verb] += slot->moved;
+	stats->verb_bytes[op->verb] += moved;
 	if (op_copies(op))
-		stats->bytes_copied += slot->moved;
+		stats->bytes_copied += moved;
 	else
-		stats->bytes_moved += slot->moved;
+		stats->bytes_moved += moved;
 	if (!ok) {
 		stats->verb_errors[op->verb]++;
 		stats->errors++;
@@ -214,8 +194,6 @@ static void op_post_done(struct vloop_slot *slot, const struct vloop_op *op,
 {
 	struct vloop_queue *queue = slot->queue;
 
-	if (slot->orphan)
-		return;
 	slot->done_unread = true;
 	slot->done_seq = op->seq;
 	slot->done_user_data = op->user_data;
@@ -225,14 +203,45 @@ static void op_post_done(struct vloop_slot *slot, const struct vloop_op *op,
 }
 
 /*
- * A driver that would never ask again after an answer without data must not get
- * one: the request stays with the process.
+ * An answer that the driver can't live with is not given: the request stays with
+ * the process.
  */
-static bool op_would_starve(const struct vloop_slot *slot)
+static bool op_answers_badly(const struct vloop_slot *slot, bool ok)
 {
-	return slot->queue->device->device_id == VIRTIO_ID_RNG &&
-	       slot->op.flags & VLOOP_OP_COMPLETE &&
-	       !(slot->op.flags & VLOOP_OP_STATUS) && !slot->filled;
+	bool all = ok && slot->op.flags & VLOOP_OP_STATUS;
+
+	return slot->op.flags & VLOOP_OP_COMPLETE &&
+	       !vloop_class_accepts_answer(slot, all ? slot->writable :
+						 slot->filled);
+}
+
+/* The submitter's descriptor became void meanwhile.  With queue->lock. */
+static void op_bequeath(struct vloop_slot *slot)
+{
+	bool answer = slot->heir == VLOOP_HEIR_DRIVER ||
+		      vloop_failing(slot->queue->device);
+
+	vloop_slot_inherit(slot, answer);
+}
+
+/*
+ * Tell the process how @op ended, as far as it wants to hear: the bytes moved, if
+ * any were and the answer is given.  With queue->lock.
+ */
+static void op_report(struct vloop_slot *slot, const struct vloop_op *op,
+		      long result, bool ok, bool withheld)
+{
+	bool count = ok || (slot->moved && !withheld);
+	struct vloop_queue *queue = slot->queue;
+	struct vloop_error error = {
+		.head = op->head, .verb = op->verb, .seq = op->seq,
+		.error = result,
+	};
+
+	if (!(op->flags & VLOOP_OP_DETACH))
+		op_post_done(slot, op, count ? slot->moved : result);
+	else if (!ok && kfifo_put(&queue->errors, error))
+		wake_up_interruptible_poll(&queue->readers, EPOLLIN);
 }
 
 /*
@@ -244,6 +253,7 @@ static void op_finish(struct vloop_slot *slot, long result, bool leave)
 {
 	struct vloop_queue *queue = slot->queue;
 	bool ok = result == 0 && slot->moved == slot->op.length;
+	bool withheld;
 	struct vloop_op op;
 	unsigned long flags;
 	u32 length = 0;
@@ -251,7 +261,8 @@ static void op_finish(struct vloop_slot *slot, long result, bool leave)
 	if (!ok && result == 0)
 		result = -EIO;	/* the file ended before the transfer did */
 	op_note_filled(slot);
-	if (op_would_starve(slot)) {
+	withheld = op_answers_badly(slot, ok);
+	if (withheld) {
 		slot->op.flags &= ~VLOOP_OP_COMPLETE;
 		if (ok)
 			result = -ENODATA;
@@ -263,27 +274,20 @@ static void op_finish(struct vloop_slot *slot, long result, bool leave)
 	if (slot->bvec && slot->bvec != slot->bvec_inline)
 		mempool_free(slot->bvec, &queue->bvecs);
 	vloop_file_put(slot->file);
+	put_cred(slot->submitter);
 
+	trace_vloop_op_end(queue, &op, slot->moved, result);
 	spin_lock_irqsave(&queue->lock, flags);
-	op_account(slot, result, ok);
+	op_account(queue, &op, slot->moved, ok);
 	slot->state = VLOOP_SLOT_FETCHED;
-	if (!(op.flags & VLOOP_OP_DETACH)) {
-		op_post_done(slot, &op,
-			     slot->moved || ok ? slot->moved : result);
-	} else if (!ok) {
-		struct vloop_error error = {
-			.head = op.head, .verb = op.verb, .seq = op.seq,
-			.error = result,
-		};
-
-		if (kfifo_put(&queue->errors, error))
-			wake_up_interruptible_poll(&queue->readers, EPOLLIN);
-	}
+	slot->sync_failed |= !ok && op.verb == VLOOP_VERB_SYNC_FILE;
+	if (slot->heir == VLOOP_HEIR_SUBMITTER)
+		op_report(slot, &op, result, ok, withheld);
 	if (op.flags & VLOOP_OP_COMPLETE)
 		vloop_queue_push(slot, length);
-	else if (vloop_deserted(queue->device))
-		vloop_queue_answer_dead(slot);
-	else if (op.flags & VLOOP_OP_DETACH || slot->orphan)
+	else if (slot->heir != VLOOP_HEIR_SUBMITTER)
+		op_bequeath(slot);
+	else if (op.flags & VLOOP_OP_DETACH)
 		vloop_slot_redeliver(slot);	/* nobody else knows of it */
 	if (leave)
 		vloop_queue_put_locked(queue);
@@ -415,6 +419,8 @@ static long op_issue(struct vloop_slot *slot, bool nowait)
 	long ret;
 
 	init_sync_kiocb(iocb, file);
+	/* The process can still set O_APPEND; a disk's writes have their place. */
+	iocb->ki_flags &= ~IOCB_APPEND;
 	iocb->ki_pos = op->offset + slot->moved;
 	iocb->ki_complete = op_iocb_complete;
 	if (nowait)
@@ -459,26 +465,37 @@ static void backing_io_end(unsigned int flags)
 	current_restore_flags(flags, PF_MEMALLOC_NOIO | PF_LOCAL_THROTTLE);
 }
 
-/* The rest of an operation that could not be done without blocking. */
-void vloop_op_work(struct work_struct *work)
+static void op_go_on(struct vloop_slot *slot)
 {
-	struct vloop_slot *slot = container_of(work, struct vloop_slot, work);
-	unsigned int flags = backing_io_begin();
 	long ret, result;
 
 	if (slot->op.verb == VLOOP_VERB_SYNC_FILE) {
 		result = vfs_fsync(slot->file->file, 1);
-		op_finish_async(slot, result);
-		goto out;
+	} else {
+		do {
+			ret = op_issue(slot, false);
+			if (ret == -EIOCBQUEUED)
+				return;
+		} while (!op_progress(slot, ret, &result));
 	}
-	do {
-		ret = op_issue(slot, false);
-		if (ret == -EIOCBQUEUED)
-			goto out;
-	} while (!op_progress(slot, ret, &result));
 	op_finish_async(slot, result);
-out:
+}
+
+/*
+ * The rest of an operation that could not be done without blocking, with the
+ * rights of who submitted it: a worker may do anything.
+ */
+void vloop_op_work(struct work_struct *work)
+{
+	struct vloop_slot *slot = container_of(work, struct vloop_slot, work);
+	const struct cred *rights = get_cred(slot->submitter);
+	const struct cred *own = override_creds(rights);
+	unsigned int flags = backing_io_begin();
+
+	op_go_on(slot);	/* from here on the slot is somebody else's */
 	backing_io_end(flags);
+	revert_creds(own);
+	put_cred(rights);
 }
 
 static bool may_try_nowait(const struct vloop_slot *slot)
@@ -499,6 +516,7 @@ static void op_transfer(struct vloop_slot *slot)
 	unsigned int flags;
 	long ret, result;
 
+	slot->submitter = get_current_cred();
 	if (slot->op.verb == VLOOP_VERB_SYNC_FILE || !may_try_nowait(slot)) {
 		op_defer(slot);
 		return;
@@ -520,7 +538,7 @@ static void op_transfer(struct vloop_slot *slot)
  * no longer is: a page fault there may take for ever, and a reset waits for
  * busy requests.
  */
-static int op_copy_to_request(struct vloop_queue *queue,
+static int op_copy_to_request(struct vloop_queue_file *qf,
 			      const struct vloop_op *op)
 {
 	struct vloop_slot *slot;
@@ -529,7 +547,7 @@ static int op_copy_to_request(struct vloop_queue *queue,
 	bounce = vmemdup_user(u64_to_user_ptr(op->address), op->length);
 	if (IS_ERR(bounce))
 		return PTR_ERR(bounce);
-	slot = op_claim(queue, op);
+	slot = op_claim(qf, op);
 	if (!IS_ERR(slot)) {
 		slot->moved = vloop_slot_copy(slot, true, op->skip, bounce,
 					      op->length);
@@ -539,50 +557,80 @@ static int op_copy_to_request(struct vloop_queue *queue,
 	return PTR_ERR_OR_ZERO(slot);
 }
 
-static int op_copy_from_request(struct vloop_queue *queue,
+/*
+ * The request is the process's again, but may not be operated on before its
+ * bytes have arrived.
+ */
+static void begin_copying_out(struct vloop_queue_file *qf,
+			      struct vloop_slot *slot)
+{
+	struct vloop_queue *queue = qf->queue;
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	slot->state = VLOOP_SLOT_FETCHED;
+	if (vloop_queue_file_is_void(qf))
+		op_bequeath(slot);
+	else
+		slot->copying_out = true;
+	vloop_queue_put_locked(queue);
+	spin_unlock_irqrestore(&queue->lock, flags);
+}
+
+static int end_copying_out(struct vloop_queue_file *qf,
+			   struct vloop_slot *slot, const struct vloop_op *op,
+			   s64 result)
+{
+	struct vloop_queue *queue = qf->queue;
+	unsigned long flags;
+	int err = 0;
+
+	trace_vloop_op_end(queue, op, max_t(s64, result, 0),
+			   min_t(s64, result, 0));
+	spin_lock_irqsave(&queue->lock, flags);
+	op_account(queue, op, max_t(s64, result, 0), result >= 0);
+	if (vloop_queue_file_is_void(qf)) {
+		/* The slot is somebody else's, who may be copying too. */
+		err = -ENODEV;
+	} else {
+		slot->copying_out = false;
+		op_post_done(slot, op, slot->seq == op->seq ? result : -ESTALE);
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return err;
+}
+
+static int op_copy_from_request(struct vloop_queue_file *qf,
 				const struct vloop_op *op)
 {
 	void __user *user = u64_to_user_ptr(op->address);
 	struct vloop_slot *slot;
-	unsigned long flags;
 	s64 result;
 	void *bounce;
 
 	bounce = kvmalloc(op->length, GFP_KERNEL_ACCOUNT);
 	if (!bounce)
 		return -ENOMEM;
-	slot = op_claim(queue, op);
+	slot = op_claim(qf, op);
 	if (IS_ERR(slot)) {
 		kvfree(bounce);
 		return PTR_ERR(slot);
 	}
-	slot->moved = vloop_slot_copy(slot, false, op->skip, bounce,
-				      op->length);
-
-	spin_lock_irqsave(&queue->lock, flags);
-	op_account(slot, 0, true);
-	slot->copying_out = true;
-	slot->state = VLOOP_SLOT_FETCHED;
-	if (vloop_deserted(queue->device))
-		vloop_queue_answer_dead(slot);
-	spin_unlock_irqrestore(&queue->lock, flags);
-	vloop_queue_put(queue);
-
-	result = copy_to_user(user, bounce, op->length) ? -EFAULT : op->length;
+	vloop_slot_copy(slot, false, op->skip, bounce, op->length);
+	begin_copying_out(qf, slot);
+	/* Not by ?: with the length, which is unsigned. */
+	result = op->length;
+	if (copy_to_user(user, bounce, op->length))
+		result = -EFAULT;
 	kvfree(bounce);
-
-	spin_lock_irqsave(&queue->lock, flags);
-	slot->copying_out = false;
-	op_post_done(slot, op, slot->seq == op->seq ? result : -ESTALE);
-	spin_unlock_irqrestore(&queue->lock, flags);
-	return 0;
+	return end_copying_out(qf, slot, op, result);
 }
 
 /*
  * Begin @op, and end it too if that needs no waiting.  Returns 0 or the reason
  * why it could not begin.  The caller signals the queue at the end.
  */
-int vloop_op_submit(struct vloop_queue *queue, const struct vloop_op *op)
+int vloop_op_submit(struct vloop_queue_file *qf, const struct vloop_op *op)
 {
 	struct vloop_file *vf = NULL;
 	struct vloop_slot *slot;
@@ -592,17 +640,17 @@ int vloop_op_submit(struct vloop_queue *queue, const struct vloop_op *op)
 		return err;
 	if (op_copies(op) && op->length) {
 		/* Process memory may make us wait: not with interrupts owed. */
-		vloop_queue_signal(queue);
+		vloop_queue_signal(qf->queue);
 		return op->verb == VLOOP_VERB_COPY_TO_REQUEST ?
-		       op_copy_to_request(queue, op) :
-		       op_copy_from_request(queue, op);
+		       op_copy_to_request(qf, op) :
+		       op_copy_from_request(qf, op);
 	}
 	if (op_uses_file(op)) {
-		vf = vloop_file_get(queue->device, op->file);
+		vf = vloop_file_get(qf->queue->device, op->file);
 		if (!vf)
 			return -EBADF;
 	}
-	slot = op_claim(queue, op);
+	slot = op_claim(qf, op);
 	if (IS_ERR(slot)) {
 		vloop_file_put(vf);
 		return PTR_ERR(slot);

@@ -12,14 +12,20 @@
 
 #define RECORDS_AT_ONCE	8
 
-static bool queue_gone(struct vloop_queue *queue)
+static bool is_gone(struct vloop_queue *queue)
 {
 	/* Orders the state before what is read next. */
 	return smp_load_acquire(&queue->device->state) == VLOOP_STATE_GONE;
 }
 
+/* Whether nothing can come any more but what is there already. */
+static bool is_at_end(struct vloop_queue_file *qf)
+{
+	return vloop_queue_file_is_void(qf) || is_gone(qf->queue);
+}
+
 /* Copy records out until there is no room or no record. */
-static ssize_t read_records(struct vloop_queue *queue, struct iov_iter *to)
+static ssize_t read_records(struct vloop_queue_file *qf, struct iov_iter *to)
 {
 	struct vloop_record records[RECORDS_AT_ONCE];
 	unsigned int max, n;
@@ -28,15 +34,14 @@ static ssize_t read_records(struct vloop_queue *queue, struct iov_iter *to)
 
 	while ((max = min_t(size_t, iov_iter_count(to) / sizeof(*records),
 			    RECORDS_AT_ONCE))) {
-		n = vloop_queue_fetch(queue, records, max);
+		n = vloop_queue_fetch(qf, records, max);
 		if (!n)
 			break;
 		copied = copy_to_iter(records, n * sizeof(*records), to);
 		copied -= copied % sizeof(*records);
 		done += copied;
 		if (copied < n * sizeof(*records)) {
-			vloop_queue_unfetch(queue,
-					    records + copied / sizeof(*records),
+			vloop_queue_unfetch(qf, records + copied / sizeof(*records),
 					    n - copied / sizeof(*records));
 			return done ? done : -EFAULT;
 		}
@@ -48,10 +53,10 @@ static ssize_t read_records(struct vloop_queue *queue, struct iov_iter *to)
 
 static ssize_t vloop_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct vloop_queue *queue = iocb->ki_filp->private_data;
+	struct vloop_queue_file *qf = iocb->ki_filp->private_data;
+	struct vloop_queue *queue = qf->queue;
 	bool nowait = iocb->ki_flags & IOCB_NOWAIT ||
-		      iocb->ki_filp->f_flags & O_NONBLOCK ||
-		      READ_ONCE(queue->nowait);
+		      iocb->ki_filp->f_flags & O_NONBLOCK || qf->nowait;
 	ssize_t done;
 	bool gone;
 	int err;
@@ -60,38 +65,39 @@ static ssize_t vloop_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		return -EINVAL;
 	for (;;) {
 		/* Looked at first: what is posted until then is still read. */
-		gone = queue_gone(queue);
-		done = read_records(queue, to);
+		gone = is_at_end(qf);
+		done = read_records(qf, to);
 		if (done)
 			return done;
 		if (gone)
 			return 0;
-		if (queue_gone(queue))
+		if (is_at_end(qf))
 			continue;
 		if (nowait) {
 			/* Whoever polls edge-triggered does not poll again. */
-			if (vloop_queue_enable_kicks(queue))
+			if (vloop_queue_enable_kicks(qf))
 				continue;
 			return -EAGAIN;
 		}
 		err = wait_event_interruptible(queue->readers,
-					       vloop_queue_enable_kicks(queue) ||
-					       queue_gone(queue));
+					       vloop_queue_enable_kicks(qf) ||
+					       is_at_end(qf));
 		if (err) {
-			vloop_check_server(queue->device);
+			vloop_check_server(qf->session);
 			return err;
 		}
 	}
 }
 
 /* Whether operations make sense at all now; each one is checked again. */
-static int check_serving(struct vloop_queue *queue)
+static int check_serving(struct vloop_queue_file *qf)
 {
+	struct vloop_queue *queue = qf->queue;
 	unsigned long flags;
 	int err = 0;
 
 	spin_lock_irqsave(&queue->lock, flags);
-	if (queue_gone(queue) || vloop_deserted(queue->device)) {
+	if (is_at_end(qf)) {
 		err = -ENODEV;
 	} else if (!queue->ready) {
 		queue->stats->stale++;
@@ -103,17 +109,34 @@ static int check_serving(struct vloop_queue *queue)
 	return err;
 }
 
+/*
+ * Operations name memory of whoever writes them.  A program that may do more than
+ * who opened the queue, and writes what it is told to its output, must not become
+ * its tool.  Who gave up rights since may go on.
+ */
+static bool may_operate(struct file *file)
+{
+	const struct cred *opener = file->f_cred, *caller = current_cred();
+
+	return caller == opener ||
+	       (uid_eq(caller->euid, opener->euid) &&
+		cap_issubset(caller->cap_permitted, opener->cap_permitted)) ||
+	       file_ns_capable(file, &init_user_ns, CAP_SYS_PTRACE);
+}
+
 static ssize_t vloop_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
-	struct vloop_queue *queue = iocb->ki_filp->private_data;
+	struct vloop_queue_file *qf = iocb->ki_filp->private_data;
 	struct blk_plug plug;
 	struct vloop_op op;
 	ssize_t done = 0;
 	int err;
 
+	if (!may_operate(iocb->ki_filp))
+		return -EPERM;
 	if (iov_iter_count(from) < sizeof(op))
 		return -EINVAL;
-	err = check_serving(queue);
+	err = check_serving(qf);
 	if (err)
 		return err;
 
@@ -124,7 +147,7 @@ static ssize_t vloop_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 			err = -EFAULT;
 			break;
 		}
-		err = vloop_op_submit(queue, &op);
+		err = vloop_op_submit(qf, &op);
 		if (err)
 			break;
 		done += sizeof(op);
@@ -132,28 +155,31 @@ static ssize_t vloop_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	blk_finish_plug(&plug);
 
 	/* One interrupt for all that ended in this call. */
-	vloop_queue_signal(queue);
+	vloop_queue_signal(qf->queue);
 	return done ? done : err;
 }
 
 static __poll_t vloop_queue_poll(struct file *file, poll_table *wait)
 {
-	struct vloop_queue *queue = file->private_data;
+	struct vloop_queue_file *qf = file->private_data;
 	__poll_t mask = EPOLLOUT | EPOLLWRNORM;
 
-	poll_wait(file, &queue->readers, wait);
-	if (vloop_queue_enable_kicks(queue))
+	poll_wait(file, &qf->queue->readers, wait);
+	if (vloop_queue_enable_kicks(qf))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	if (queue_gone(queue))
+	if (is_at_end(qf))
 		mask |= EPOLLIN | EPOLLRDNORM | EPOLLHUP;
 	return mask;
 }
 
 static int vloop_queue_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	struct vloop_queue *queue = file->private_data;
+	struct vloop_queue_file *qf = file->private_data;
+	struct vloop_queue *queue = qf->queue;
 	void *page;
 
+	if (vloop_queue_file_is_void(qf))
+		return -ENODEV;
 	if (vma->vm_end - vma->vm_start != PAGE_SIZE)
 		return -EINVAL;
 	switch ((u64)vma->vm_pgoff << PAGE_SHIFT) {
@@ -176,22 +202,19 @@ static int vloop_queue_mmap(struct file *file, struct vm_area_struct *vma)
 
 static int vloop_queue_flush(struct file *file, fl_owner_t id)
 {
-	struct vloop_queue *queue = file->private_data;
+	struct vloop_queue_file *qf = file->private_data;
 
-	vloop_check_server(queue->device);
+	vloop_check_server(qf->session);
 	return 0;
 }
 
 static int vloop_queue_release(struct inode *inode, struct file *file)
 {
-	struct vloop_queue *queue = file->private_data;
-	struct vloop_device *vd = queue->device;
+	struct vloop_queue_file *qf = file->private_data;
 
-	vloop_queue_redeliver(queue);
-	mutex_lock(&vd->lock);
-	queue->opened = false;
-	mutex_unlock(&vd->lock);
-	put_device(&vd->dev);
+	vloop_queue_close(qf);
+	vloop_session_put(qf->session);
+	kfree(qf);
 	return 0;
 }
 
@@ -206,38 +229,59 @@ static const struct file_operations vloop_queue_fops = {
 	.llseek = noop_llseek,
 };
 
-int vloop_queue_fd(struct vloop_device *vd, const struct vloop_queue_fd *arg)
+static struct file *make_file(struct vloop_session *session,
+			      const struct vloop_queue_fd *arg)
 {
-	struct vloop_queue *queue;
+	struct vloop_device *vd = session->device;
+	struct vloop_queue_file *qf;
 	struct file *file;
-	int fd = -EBUSY;
 
-	if (arg->flags & ~VLOOP_QUEUE_NOWAIT || arg->reserved[0] || arg->reserved[1] ||
-	    arg->index >= vd->num_queues)
-		return -EINVAL;
-	queue = &vd->queues[array_index_nospec(arg->index, vd->num_queues)];
-
-	mutex_lock(&vd->lock);
-	if (queue->opened)
-		goto unlock;
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0)
-		goto unlock;
-	file = anon_inode_getfile("[vloop-queue]", &vloop_queue_fops, queue,
+	qf = kzalloc(sizeof(*qf), GFP_KERNEL_ACCOUNT);
+	if (!qf)
+		return ERR_PTR(-ENOMEM);
+	qf->queue = &vd->queues[array_index_nospec(arg->index, vd->num_queues)];
+	qf->session = session;
+	qf->nowait = arg->flags & VLOOP_QUEUE_NOWAIT;
+	file = anon_inode_getfile("[vloop-queue]", &vloop_queue_fops, qf,
 				  O_RDWR);
 	if (IS_ERR(file)) {
-		put_unused_fd(fd);
-		fd = PTR_ERR(file);
-		goto unlock;
+		kfree(qf);
+		return file;
 	}
+	vloop_session_get(session);
 	/* Neither read nor write sleeps when asked not to. */
 	file->f_mode |= FMODE_NOWAIT;
 	stream_open(NULL, file);
-	get_device(&vd->dev);
-	queue->opened = true;
-	WRITE_ONCE(queue->nowait, arg->flags & VLOOP_QUEUE_NOWAIT);
+	return file;
+}
+
+long vloop_queue_fd(struct vloop_session *session,
+		    struct vloop_queue_fd __user *user)
+{
+	struct vloop_device *vd = session->device;
+	struct vloop_queue_fd arg;
+	struct file *file;
+	int fd, err;
+
+	if (copy_from_user(&arg, user, sizeof(arg)))
+		return -EFAULT;
+	if (arg.flags & ~VLOOP_QUEUE_NOWAIT || arg.pad || arg.reserved[0] ||
+	    arg.reserved[1] || arg.index >= vd->num_queues)
+		return -EINVAL;
+	file = make_file(session, &arg);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	err = fd < 0 ? fd : put_user(vd->queues[arg.index].size, &user->size);
+	/* Until this the descriptor is void, and nothing fails after it. */
+	if (!err)
+		err = vloop_queue_open(file->private_data);
+	if (err) {
+		if (fd >= 0)
+			put_unused_fd(fd);
+		fput(file);
+		return err;
+	}
 	fd_install(fd, file);
-unlock:
-	mutex_unlock(&vd->lock);
 	return fd;
 }

@@ -10,6 +10,7 @@
 #include <linux/sched/clock.h>
 #include <linux/slab.h>
 
+#include "trace.h"
 #include "vloop.h"
 
 static u16 ring16(__virtio16 value)
@@ -37,6 +38,7 @@ static void *desc_memory(const struct vring_desc *desc)
 }
 
 static void late_signal_work(struct irq_work *work);
+static void reap_work(struct work_struct *work);
 
 int vloop_queue_init(struct vloop_device *vd, unsigned int index,
 		     const struct vloop_queue_config *config)
@@ -47,6 +49,7 @@ int vloop_queue_init(struct vloop_device *vd, unsigned int index,
 	size_t used = sizeof(u16) * 3 +
 		      sizeof(struct vring_used_elem) * config->size;
 	unsigned int i;
+	int err;
 
 	queue->device = vd;
 	queue->index = index;
@@ -59,11 +62,15 @@ int vloop_queue_init(struct vloop_device *vd, unsigned int index,
 	INIT_LIST_HEAD(&queue->done);
 	INIT_LIST_HEAD(&queue->redeliver);
 	INIT_KFIFO(queue->errors);
-	INIT_WORK(&queue->reap, vloop_queue_reap_work);
+	INIT_WORK(&queue->reap, reap_work);
 	queue->late_signal = IRQ_WORK_INIT_HARD(late_signal_work);
 
 	queue->memory_size = PAGE_ALIGN(descs) + PAGE_ALIGN(avail) +
 			     PAGE_ALIGN(used);
+	err = vloop_charge(vd, queue->memory_size + PAGE_SIZE + queue->size *
+			       (sizeof(*queue->slots) + sizeof(struct bio_vec)));
+	if (err)
+		return err;
 	queue->memory = alloc_pages_exact(queue->memory_size,
 					  GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	queue->stats = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
@@ -91,6 +98,9 @@ int vloop_queue_init(struct vloop_device *vd, unsigned int index,
 /* Also after a vloop_queue_init() that failed half way. */
 void vloop_queue_destroy(struct vloop_queue *queue)
 {
+	if (!queue->device)
+		return;
+	cancel_work_sync(&queue->reap);
 	irq_work_sync(&queue->late_signal);
 	mempool_exit(&queue->bvecs);
 	kvfree(queue->slots);
@@ -289,17 +299,33 @@ static bool avail_is_new(const struct vloop_queue *queue)
 	return ring16(READ_ONCE(queue->vring.avail->idx)) != queue->last_avail;
 }
 
-static bool may_fetch(const struct vloop_queue *queue)
+static bool driver_is_ready(const struct vloop_queue *queue)
 {
-	return queue->ready && !queue->failed &&
+	return queue->ready &&
 	       READ_ONCE(queue->device->status) & VIRTIO_CONFIG_S_DRIVER_OK;
 }
 
-/* Take the next available chain into its slot, or NULL.  With queue->lock. */
+static void break_queue(struct vloop_queue *queue, u16 head)
+{
+	if (queue->failed)
+		return;
+	queue->failed = true;
+	queue->announce_failed = true;
+	dev_err(&queue->device->dev,
+		"queue %u: the driver made an invalid chain available (head %u)\n",
+		queue->index, head);
+	/* From now on the module answers what nobody has fetched. */
+	vloop_queue_reap(queue);
+}
+
+/*
+ * Take the next available chain into its slot, or NULL if there is none.  One
+ * that makes no sense breaks the queue, and is passed over.  With queue->lock.
+ */
 static struct vloop_slot *take_available(struct vloop_queue *queue)
 {
-	u16 pending = ring16(READ_ONCE(queue->vring.avail->idx)) -
-		      queue->last_avail;
+	u16 index = ring16(READ_ONCE(queue->vring.avail->idx));
+	u16 pending = index - queue->last_avail;
 	struct vloop_slot *slot;
 	u16 head;
 
@@ -309,28 +335,31 @@ static struct vloop_slot *take_available(struct vloop_queue *queue)
 	smp_rmb();
 	head = ring16(queue->vring.avail->ring[queue->last_avail &
 					       (queue->size - 1)]);
-	if (pending > queue->size || head >= queue->size)
+	if (pending > queue->size) {
+		/* Nobody can say which of them are meant. */
+		queue->last_avail = index;
 		goto broken;
-
+	}
+	queue->last_avail++;
+	if (head >= queue->size)
+		goto broken;
 	slot = &queue->slots[head];
 	if (slot->state != VLOOP_SLOT_FREE || measure_chain(slot))
 		goto broken;
 
-	queue->last_avail++;
 	slot->state = VLOOP_SLOT_FETCHED;
 	slot->seq++;
 	slot->filled = 0;
+	slot->again = false;
+	slot->sync_failed = false;
 	slot->fetched_at = local_clock();
 	queue->stats->taken++;
 	queue->stats->in_flight++;
+	trace_vloop_fetch(slot);
 	return slot;
 
 broken:
-	queue->failed = true;
-	queue->announce_failed = true;
-	dev_err(&queue->device->dev,
-		"queue %u: the driver made an invalid chain available (head %u)\n",
-		queue->index, head);
+	break_queue(queue, head);
 	return NULL;
 }
 
@@ -343,13 +372,16 @@ static void record_request(const struct vloop_slot *slot,
 	record->seq = slot->seq;
 	record->readable = slot->readable;
 	record->writable = slot->writable;
+	record->user_data = slot->again ? VLOOP_REQUEST_AGAIN : 0;
 	vloop_slot_copy(slot, false, 0, record->data,
 			min_t(u32, slot->readable, sizeof(record->data)));
 }
 
-static void record_event(struct vloop_record *record, enum vloop_event event,
+static void record_event(const struct vloop_queue *queue,
+			 struct vloop_record *record, enum vloop_event event,
 			 u32 arg, u64 value)
 {
+	trace_vloop_event(queue->device, queue->index, event, arg, value);
 	memset(record, 0, sizeof(*record));
 	record->type = VLOOP_RECORD_EVENT;
 	record->event.event = event;
@@ -378,21 +410,22 @@ static bool fetch_pending(struct vloop_queue *queue,
 		return true;
 	}
 	if (kfifo_get(&queue->errors, &error)) {
-		record_event(record, VLOOP_EVENT_OP_ERROR, error.verb,
+		record_event(queue, record, VLOOP_EVENT_OP_ERROR, error.verb,
 			     -error.error);
 		record->head = error.head;
 		record->seq = error.seq;
 		return true;
 	}
-	if (queue->announce && may_fetch(queue)) {
+	if (queue->announce && driver_is_ready(queue)) {
 		queue->announce = false;
-		record_event(record, VLOOP_EVENT_QUEUE_READY, queue->setups,
-			     queue->device->vdev.features);
+		record_event(queue, record, VLOOP_EVENT_QUEUE_READY,
+			     queue->setups, queue->device->vdev.features);
+		record->event.extra = queue->last_avail;
 		return true;
 	}
 	if (queue->announce_failed) {
 		queue->announce_failed = false;
-		record_event(record, VLOOP_EVENT_QUEUE_ERROR, 0, 0);
+		record_event(queue, record, VLOOP_EVENT_QUEUE_ERROR, 0, 0);
 		return true;
 	}
 	return false;
@@ -402,27 +435,32 @@ static struct vloop_slot *fetch_request(struct vloop_queue *queue)
 {
 	struct vloop_slot *slot;
 
-	if (vloop_deserted(queue->device) || !may_fetch(queue))
+	if (!driver_is_ready(queue))
 		return NULL;
 	slot = list_first_entry_or_null(&queue->redeliver, struct vloop_slot,
 					redeliver_node);
 	if (slot) {
 		slot->redeliver = false;
 		list_del(&slot->redeliver_node);
+		trace_vloop_fetch(slot);
 		return slot;
 	}
-	return take_available(queue);
+	/* Of a broken queue, only what made sense before it broke. */
+	return queue->failed ? NULL : take_available(queue);
 }
 
 /* Fill up to @max records; returns how many there were.  Never sleeps. */
-unsigned int vloop_queue_fetch(struct vloop_queue *queue,
+unsigned int vloop_queue_fetch(struct vloop_queue_file *qf,
 			       struct vloop_record *records, unsigned int max)
 {
+	struct vloop_queue *queue = qf->queue;
 	struct vloop_slot *slot;
 	unsigned long flags;
 	unsigned int n = 0;
 
 	spin_lock_irqsave(&queue->lock, flags);
+	if (vloop_queue_file_is_void(qf))
+		goto unlock;
 	while (n < max && fetch_pending(queue, &records[n]))
 		n++;
 	while (n < max && (slot = fetch_request(queue)))
@@ -433,29 +471,86 @@ unsigned int vloop_queue_fetch(struct vloop_queue *queue,
 	if (n && queue->ready && !queue->event_idx)
 		WRITE_ONCE(queue->vring.used->flags,
 			   __cpu_to_virtio16(true, VRING_USED_F_NO_NOTIFY));
+unlock:
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return n;
 }
 
-/* The records could not be delivered: the requests among them come again. */
-void vloop_queue_unfetch(struct vloop_queue *queue,
+/* Unless its request has gone on without it, which is the process's doing. */
+static void unfetch_done(struct vloop_queue *queue,
+			 const struct vloop_record *record)
+{
+	struct vloop_slot *slot = &queue->slots[record->head];
+
+	if (slot->done_unread || slot->copying_out ||
+	    slot->state == VLOOP_SLOT_BUSY)
+		return;
+	slot->done_unread = true;
+	slot->done_seq = record->seq;
+	slot->done_user_data = record->user_data;
+	slot->done_result = record->done.result;
+	list_add(&slot->done_node, &queue->done);
+}
+
+static void unfetch_event(struct vloop_queue *queue,
+			  const struct vloop_record *record)
+{
+	struct vloop_error error;
+
+	switch (record->event.event) {
+	case VLOOP_EVENT_OP_ERROR:
+		error.head = record->head;
+		error.seq = record->seq;
+		error.verb = record->event.arg;
+		error.error = -(int)record->event.value;
+		kfifo_put(&queue->errors, error);
+		break;
+	case VLOOP_EVENT_QUEUE_READY:
+		queue->announce = queue->ready;
+		break;
+	case VLOOP_EVENT_QUEUE_ERROR:
+		queue->announce_failed = queue->failed;
+		break;
+	}
+}
+
+static void unfetch_request(struct vloop_queue *queue,
+			    const struct vloop_record *record)
+{
+	struct vloop_slot *slot = &queue->slots[record->head];
+
+	if (slot->state != VLOOP_SLOT_FETCHED || slot->redeliver ||
+	    slot->seq != record->seq)
+		return;
+	slot->redeliver = true;
+	list_add(&slot->redeliver_node, &queue->redeliver);
+}
+
+/* The records could not be delivered: they come again, in the same order. */
+void vloop_queue_unfetch(struct vloop_queue_file *qf,
 			 const struct vloop_record *records, unsigned int n)
 {
+	struct vloop_queue *queue = qf->queue;
 	unsigned long flags;
-	unsigned int i;
 
 	spin_lock_irqsave(&queue->lock, flags);
-	for (i = 0; i < n; i++) {
-		struct vloop_slot *slot;
-
-		if (records[i].type != VLOOP_RECORD_REQUEST)
-			continue;
-		slot = &queue->slots[records[i].head];
-		if (slot->state != VLOOP_SLOT_FETCHED || slot->redeliver ||
-		    slot->seq != records[i].seq)
-			continue;
-		vloop_slot_redeliver(slot);
+	/* Requests of a void descriptor are in other hands already. */
+	if (vloop_queue_file_is_void(qf))
+		n = 0;
+	while (n--) {
+		switch (records[n].type) {
+		case VLOOP_RECORD_DONE:
+			unfetch_done(queue, &records[n]);
+			break;
+		case VLOOP_RECORD_EVENT:
+			unfetch_event(queue, &records[n]);
+			break;
+		case VLOOP_RECORD_REQUEST:
+			unfetch_request(queue, &records[n]);
+			break;
+		}
 	}
+	wake_up_interruptible_poll(&queue->readers, EPOLLIN);
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
@@ -464,10 +559,9 @@ static bool has_records(const struct vloop_queue *queue)
 	if (!list_empty(&queue->done) || queue->announce_failed ||
 	    !kfifo_is_empty(&queue->errors))
 		return true;
-	return may_fetch(queue) &&
-	       (queue->announce ||
-		(!vloop_deserted(queue->device) &&
-		 (!list_empty(&queue->redeliver) || avail_is_new(queue))));
+	return driver_is_ready(queue) &&
+	       (queue->announce || !list_empty(&queue->redeliver) ||
+		(!queue->failed && avail_is_new(queue)));
 }
 
 /* Whoever calls this looks at the available ring once more afterwards. */
@@ -484,17 +578,20 @@ static void allow_kicks(struct vloop_queue *queue)
 
 /*
  * The process is about to sleep: let the driver kick, then look once more.
- * Returns whether there is something to read after all.
+ * Returns whether there is something to read after all, if only the end.
  */
-bool vloop_queue_enable_kicks(struct vloop_queue *queue)
+bool vloop_queue_enable_kicks(struct vloop_queue_file *qf)
 {
+	struct vloop_queue *queue = qf->queue;
 	unsigned long flags;
-	bool found;
+	bool found = true;
 
 	spin_lock_irqsave(&queue->lock, flags);
-	if (queue->ready)
-		allow_kicks(queue);
-	found = has_records(queue);
+	if (!vloop_queue_file_is_void(qf)) {
+		if (queue->ready)
+			allow_kicks(queue);
+		found = has_records(queue);
+	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return found;
 }
@@ -517,6 +614,7 @@ void vloop_queue_push(struct vloop_slot *slot, u32 length)
 	struct vloop_queue *queue = slot->queue;
 	struct vring_used_elem *elem;
 
+	trace_vloop_complete(slot, length);
 	slot->state = VLOOP_SLOT_FREE;
 	account_completion(slot);
 	if (!queue->ready)
@@ -560,6 +658,7 @@ static void interrupt(struct vloop_queue *queue)
 	unsigned long flags;
 	bool outermost = !in_hardirq() && !irqs_disabled();
 
+	trace_vloop_interrupt(queue);
 	if (outermost)
 		local_bh_disable();
 	local_irq_save(flags);
@@ -628,39 +727,11 @@ void vloop_slot_redeliver(struct vloop_slot *slot)
 	wake_up_interruptible_poll(&slot->queue->readers, EPOLLIN);
 }
 
-/*
- * The descriptor was closed: the next one gets the requests that nobody answered
- * once more, and no news of operations that it did not ask for.
- */
-void vloop_queue_redeliver(struct vloop_queue *queue)
-{
-	unsigned long flags;
-	unsigned int i;
-
-	spin_lock_irqsave(&queue->lock, flags);
-	for (i = 0; i < queue->size; i++) {
-		struct vloop_slot *slot = &queue->slots[i];
-
-		if (slot->done_unread) {
-			slot->done_unread = false;
-			list_del(&slot->done_node);
-		}
-		if (slot->state == VLOOP_SLOT_FETCHED)
-			vloop_slot_redeliver(slot);
-		slot->orphan = slot->state == VLOOP_SLOT_BUSY ||
-			       slot->copying_out;
-	}
-	queue->announce = queue->ready;
-	spin_unlock_irqrestore(&queue->lock, flags);
-}
-
-/* By the queue's death policy.  With queue->lock, slot FETCHED. */
-void vloop_queue_answer_dead(struct vloop_slot *slot)
+/* By the queue's death policy, which is REPLY.  With queue->lock, slot FETCHED. */
+static void answer_dead(struct vloop_slot *slot)
 {
 	struct vloop_queue *queue = slot->queue;
 
-	if (queue->death_policy == VLOOP_DEATH_LEAVE)
-		return;
 	if (slot->writable)
 		vloop_slot_copy(slot, true, slot->writable - 1,
 				&queue->death_status, 1);
@@ -673,28 +744,146 @@ void vloop_queue_answer_dead(struct vloop_slot *slot)
 	vloop_queue_push(slot, 0);
 }
 
-/* Nobody serves this queue any more: answer what is there and what comes. */
-void vloop_queue_reap_work(struct work_struct *work)
+/*
+ * Whoever had the request is out of it: the module answers it, or the next
+ * reader gets it as if it were new.  A file tells an error of writing back once:
+ * a sync that met it must not be tried by somebody else, for whom it would
+ * succeed.  With queue->lock, slot FETCHED.
+ */
+void vloop_slot_inherit(struct vloop_slot *slot, bool answer)
 {
-	struct vloop_queue *queue = container_of(work, struct vloop_queue, reap);
-	struct vloop_slot *slot;
-	unsigned long flags;
-	unsigned int i;
-
-	spin_lock_irqsave(&queue->lock, flags);
-	if (!queue->ready || queue->death_policy == VLOOP_DEATH_LEAVE) {
-		spin_unlock_irqrestore(&queue->lock, flags);
+	slot->copying_out = false;
+	answer |= slot->sync_failed;
+	if (answer && slot->queue->death_policy == VLOOP_DEATH_REPLY) {
+		answer_dead(slot);
 		return;
 	}
-	for (i = 0; i < queue->size; i++)
+	/* What comes late from the earlier descriptor is stale. */
+	slot->seq++;
+	slot->filled = 0;
+	slot->again = true;
+	vloop_slot_redeliver(slot);
+}
+
+/*
+ * Make the current descriptor void: its requests, those busy in the kernel too,
+ * are inherited, and what was to be told is told no more.  With queue->lock.
+ */
+static void abandon(struct vloop_queue *queue, bool answer)
+{
+	unsigned int i;
+
+	WRITE_ONCE(queue->opened, NULL);
+	kfifo_reset(&queue->errors);
+	for (i = 0; i < queue->size; i++) {
+		struct vloop_slot *slot = &queue->slots[i];
+
+		if (slot->done_unread) {
+			slot->done_unread = false;
+			list_del(&slot->done_node);
+		}
+		slot->copying_out = false;
+		if (slot->state == VLOOP_SLOT_BUSY)
+			slot->heir = answer ? VLOOP_HEIR_DRIVER :
+					      VLOOP_HEIR_NEXT;
+		else if (slot->redeliver)
+			/* Nobody has it; the next knows the ring from here on. */
+			slot->again = true;
+		else if (slot->state == VLOOP_SLOT_FETCHED)
+			vloop_slot_inherit(slot, answer);
+	}
+	wake_up_interruptible_all(&queue->readers);
+}
+
+/* The session is over.  @answer: what it had fetched is answered, not told again. */
+void vloop_queue_abandon(struct vloop_queue *queue, bool answer)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	abandon(queue, answer);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	/* Pays for what was just answered, and what a dead write() left. */
+	vloop_queue_reap(queue);
+}
+
+/* Make @qf the current descriptor of its queue, unless there is one. */
+int vloop_queue_open(struct vloop_queue_file *qf)
+{
+	struct vloop_queue *queue = qf->queue;
+	unsigned long flags;
+	int err = 0;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	/* The end of the session sets this before it looks at @opened. */
+	if (READ_ONCE(qf->session->over)) {
+		err = -ENODEV;
+	} else if (queue->opened) {
+		err = -EBUSY;
+	} else {
+		WRITE_ONCE(queue->opened, qf);
+		queue->announce = queue->ready;
+		queue->announce_failed = queue->failed;
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return err;
+}
+
+/* The next descriptor of the same session gets what @qf had. */
+void vloop_queue_close(struct vloop_queue_file *qf)
+{
+	struct vloop_queue *queue = qf->queue;
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	if (!vloop_queue_file_is_void(qf))
+		abandon(queue, false);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	/* Of what was answered: a sync that failed. */
+	vloop_queue_signal(queue);
+}
+
+/* Answer what there is, and what comes before kicks are allowed.  With queue->lock. */
+static void answer_all(struct vloop_queue *queue)
+{
+	struct vloop_slot *slot;
+	unsigned int i;
+
+	for (i = 0; i < queue->size && vloop_failing(queue->device); i++)
 		if (queue->slots[i].state == VLOOP_SLOT_FETCHED)
-			vloop_queue_answer_dead(&queue->slots[i]);
+			answer_dead(&queue->slots[i]);
 	do {
-		while (may_fetch(queue) && (slot = take_available(queue)))
-			vloop_queue_answer_dead(slot);
+		while (driver_is_ready(queue) && avail_is_new(queue)) {
+			slot = take_available(queue);
+			if (slot)
+				answer_dead(slot);
+		}
 		allow_kicks(queue);
-	} while (may_fetch(queue) && avail_is_new(queue));
+	} while (driver_is_ready(queue) && avail_is_new(queue));
+}
+
+/*
+ * Do what nobody else does for this queue: answer requests while the device is
+ * failing, or those that nobody may fetch because the queue is broken; tell the
+ * driver; and pass on a kick that was meant for a server that has just come.
+ */
+static void reap_work(struct work_struct *work)
+{
+	struct vloop_queue *queue = container_of(work, struct vloop_queue, reap);
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	if (queue->ready && queue->death_policy == VLOOP_DEATH_REPLY &&
+	    (queue->failed || vloop_failing(queue->device)))
+		answer_all(queue);
+	else
+		wake_up_interruptible_poll(&queue->readers, EPOLLIN);
 	spin_unlock_irqrestore(&queue->lock, flags);
 
 	vloop_queue_signal(queue);
+}
+
+void vloop_queue_reap(struct vloop_queue *queue)
+{
+	queue_work(vloop_recovery_wq, &queue->reap);
 }

@@ -2,30 +2,24 @@
 /* The virtio transport: what the virtio core and the drivers call. */
 #include <linux/virtio_config.h>
 
+#include "trace.h"
 #include "vloop.h"
 
-/* Reads beyond the end give zeroes: drivers probe for fields by feature only. */
 static void vloop_get(struct virtio_device *vdev, unsigned int offset,
 		      void *buf, unsigned int len)
 {
-	struct vloop_device *vd = vdev_to_vloop(vdev);
-	unsigned int there = 0;
-
-	if (offset < vd->config_len)
-		there = min(len, vd->config_len - offset);
-	memcpy(buf, vd->config + offset, there);
-	memset(buf + there, 0, len - there);
+	vloop_config_read(vdev_to_vloop(vdev), offset, buf, len);
 }
 
-/* No device that this module offers has a writable field yet. */
 static void vloop_set(struct virtio_device *vdev, unsigned int offset,
 		      const void *buf, unsigned int len)
 {
+	vloop_config_write(vdev_to_vloop(vdev), offset, buf, len);
 }
 
 static u32 vloop_generation(struct virtio_device *vdev)
 {
-	return 0;
+	return vloop_config_generation(vdev_to_vloop(vdev));
 }
 
 static u8 vloop_get_status(struct virtio_device *vdev)
@@ -40,8 +34,8 @@ static void wake_queues(struct vloop_device *vd)
 	for (i = 0; i < vd->num_queues; i++) {
 		struct vloop_queue *queue = &vd->queues[i];
 
-		if (vloop_deserted(vd))
-			queue_work(vd->wq, &queue->reap);
+		if (vloop_failing(vd))
+			vloop_queue_reap(queue);
 		wake_up_interruptible_poll(&queue->readers, EPOLLIN);
 	}
 }
@@ -52,7 +46,7 @@ static void vloop_set_status(struct virtio_device *vdev, u8 status)
 	u8 old = READ_ONCE(vd->status);
 
 	WRITE_ONCE(vd->status, status);
-	/* Pairs with vloop_device_desert(): it sees the status or we its flag. */
+	/* Pairs with vloop_device_fail(): it sees the status or we the service. */
 	smp_mb();
 	vloop_device_event(vd, VLOOP_EVENT_STATUS);
 	/* Buffers made available before DRIVER_OK may be served from now on. */
@@ -78,8 +72,14 @@ static bool vloop_notify(struct virtqueue *vq)
 
 	/* Submitters run this side by side. */
 	atomic64_inc((atomic64_t *)&queue->stats->kicks);
-	if (vloop_deserted(queue->device))
-		queue_work(queue->device->wq, &queue->reap);
+	trace_vloop_kick(queue);
+	/*
+	 * Pairs with vloop_device_fail(), and with vloop_queue_enable_kicks() of a
+	 * server that has just attached: the driver's barrier between making the
+	 * buffer available and coming here orders the buffer before this look.
+	 */
+	if (vloop_failing(queue->device) || READ_ONCE(queue->failed))
+		vloop_queue_reap(queue);
 	else
 		wake_up_interruptible_poll(&queue->readers, EPOLLIN);
 	return true;

@@ -17,7 +17,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define VLOOP_ABI_VERSION	1
+#define VLOOP_ABI_VERSION	2
 
 /* Bounds of the ABI; VLOOP_GET_INFO reports those of the running module. */
 #define VLOOP_QUEUES_MAX	64
@@ -26,6 +26,12 @@
 #define VLOOP_FILES_MAX		16
 #define VLOOP_CONFIG_MAX	4096
 #define VLOOP_COPY_MAX		65536
+#define VLOOP_DESCRIPTION_MAX	4000
+#define VLOOP_PAGES_MAX		256
+#define VLOOP_PAGE_DATA_MAX	128
+#define VLOOP_GRACE_MS_DEFAULT	30000
+#define VLOOP_GRACE_MS_MAX	3600000
+#define VLOOP_WAIT_MS_MAX	60000
 
 /**
  * struct vloop_info - what this module is and can do
@@ -76,6 +82,45 @@ struct vloop_queue_config {
 };
 
 /**
+ * enum vloop_exit_policy - what becomes of a device whose server ends
+ * @VLOOP_EXIT_FAIL: the device ends too: its requests are answered by each
+ *	queue's death policy, then it is removed
+ * @VLOOP_EXIT_QUEUE: what the server had fetched is answered by death policy;
+ *	what comes later waits for the next server (ublk: USER_RECOVERY)
+ * @VLOOP_EXIT_REISSUE: all wait; what the server had fetched and not answered
+ *	comes again to the next server (ublk: USER_RECOVERY_REISSUE)
+ * @VLOOP_EXIT_FAIL_FAST: all are answered by death policy, at once, until the
+ *	next server comes (ublk: USER_RECOVERY_FAIL_IO)
+ *
+ * All but the first make the device recoverable: VLOOP_ATTACH gives it a new
+ * server.  While nobody serves, requests wait for the grace period at most;
+ * after it they are answered as by FAIL_FAST.  After VLOOP_DETACH they wait, and
+ * come again, whatever the policy.
+ */
+enum vloop_exit_policy {
+	VLOOP_EXIT_FAIL = 0,
+	VLOOP_EXIT_QUEUE = 1,
+	VLOOP_EXIT_REISSUE = 2,
+	VLOOP_EXIT_FAIL_FAST = 3,
+};
+
+/**
+ * struct vloop_config_page - contents that a driver selects (virtio 1.3, 5.8.4)
+ * @select: what the driver writes to byte 0 of the config space
+ * @subsel: what it writes to byte 1
+ * @size: bytes of @data that count, what the driver then reads at byte 2
+ * @reserved: zero
+ * @data: what it reads from byte 8 on
+ */
+struct vloop_config_page {
+	__u8 select;
+	__u8 subsel;
+	__u8 size;
+	__u8 reserved[5];
+	__u8 data[VLOOP_PAGE_DATA_MAX];
+};
+
+/**
  * struct vloop_create - argument of VLOOP_CREATE
  * @device_id: virtio device id (virtio 1.3, section 5)
  * @vendor_id: vendor id shown in sysfs
@@ -87,6 +132,14 @@ struct vloop_queue_config {
  * @config_len: 0..VLOOP_CONFIG_MAX
  * @flags: zero
  * @id: out: number N of the new device, vloopN in sysfs
+ * @on_exit: enum vloop_exit_policy
+ * @grace_ms: how long requests wait for a new server, up to VLOOP_GRACE_MS_MAX;
+ *	0 for VLOOP_GRACE_MS_DEFAULT
+ * @description: user pointer to @description_len bytes of text without control
+ *	characters, shown in sysfs: what a new server needs to know
+ * @description_len: 0..VLOOP_DESCRIPTION_MAX
+ * @num_pages: 0..VLOOP_PAGES_MAX; only for classes that have a selector
+ * @pages: user pointer to @num_pages &struct vloop_config_page
  * @reserved: zero
  */
 struct vloop_create {
@@ -99,7 +152,59 @@ struct vloop_create {
 	__u32 config_len;
 	__u32 flags;
 	__u32 id;
+	__u32 on_exit;
+	__u32 grace_ms;
+	__u64 description;
+	__u32 description_len;
+	__u32 num_pages;
+	__u64 pages;
 	__u64 reserved[4];
+};
+
+/* Ask the living server to hand the device over, and wait until it does. */
+#define VLOOP_ATTACH_TAKE_OVER	(1U << 0)
+
+/**
+ * struct vloop_attach - argument of VLOOP_ATTACH
+ * @id: number N of a recoverable device
+ * @flags: VLOOP_ATTACH_TAKE_OVER or zero
+ * @timeout_ms: with TAKE_OVER: 1..VLOOP_WAIT_MS_MAX; otherwise zero
+ * @pad: zero
+ * @reserved: zero
+ */
+struct vloop_attach {
+	__u32 id;
+	__u32 flags;
+	__u32 timeout_ms;
+	__u32 pad;
+	__u64 reserved[4];
+};
+
+/* Whatever the server does: its part is over, the device is removed. */
+#define VLOOP_STOP_FORCE	(1U << 0)
+
+/**
+ * struct vloop_stop - argument of VLOOP_STOP
+ * @id: number N of the device
+ * @flags: VLOOP_STOP_FORCE or zero
+ * @reserved: zero
+ */
+struct vloop_stop {
+	__u32 id;
+	__u32 flags;
+	__u64 reserved[4];
+};
+
+/**
+ * enum vloop_service - who answers a device's requests
+ * @VLOOP_SERVICE_SERVED: its server
+ * @VLOOP_SERVICE_DESERTED: nobody; they wait for the next server
+ * @VLOOP_SERVICE_FAILING: the module, by each queue's death policy
+ */
+enum vloop_service {
+	VLOOP_SERVICE_SERVED = 0,
+	VLOOP_SERVICE_DESERTED = 1,
+	VLOOP_SERVICE_FAILING = 2,
 };
 
 /**
@@ -126,6 +231,14 @@ enum vloop_state {
  * @features: what was offered
  * @driver_status: virtio status byte (virtio 1.3, section 2.1)
  * @id: N of vloopN
+ * @service: enum vloop_service
+ * @server_pid: thread group of the server as the caller sees it, 0 if none
+ * @device_id: virtio device id
+ * @num_queues: queues it has
+ * @config_len: bytes of its config space
+ * @on_exit: enum vloop_exit_policy
+ * @grace_ms: as created
+ * @recoveries: times that a server attached
  * @reserved: zero
  */
 struct vloop_device_info {
@@ -135,7 +248,32 @@ struct vloop_device_info {
 	__u64 features;
 	__u32 driver_status;
 	__u32 id;
+	__u32 service;
+	__u32 server_pid;
+	__u32 device_id;
+	__u32 num_queues;
+	__u32 config_len;
+	__u32 on_exit;
+	__u32 grace_ms;
+	__u32 recoveries;
 	__u64 reserved[4];
+};
+
+/**
+ * struct vloop_config - argument of VLOOP_GET_CONFIG and VLOOP_SET_CONFIG
+ * @data: user pointer to @length bytes
+ * @length: of the whole config space, as created
+ * @pad: zero
+ * @reserved: zero
+ *
+ * SET_CONFIG is checked as CREATE is, and tells the driver that the contents
+ * changed.
+ */
+struct vloop_config {
+	__u64 data;
+	__u32 length;
+	__u32 pad;
+	__u64 reserved[2];
 };
 
 /**
@@ -158,11 +296,15 @@ struct vloop_set_file {
  * struct vloop_queue_fd - argument of VLOOP_QUEUE_FD
  * @index: which queue
  * @flags: VLOOP_QUEUE_NOWAIT or zero
+ * @size: out: entries of the queue
+ * @pad: zero
  * @reserved: zero
  */
 struct vloop_queue_fd {
 	__u32 index;
 	__u32 flags;
+	__u32 size;
+	__u32 pad;
 	__u64 reserved[2];
 };
 
@@ -172,6 +314,10 @@ struct vloop_queue_fd {
 #define VLOOP_GET_INFO		_IOR(VLOOP_IOC_MAGIC, 0x40, struct vloop_info)
 /* Returns a new device descriptor (close-on-exec). */
 #define VLOOP_CREATE		_IOWR(VLOOP_IOC_MAGIC, 0x41, struct vloop_create)
+/* Returns a device descriptor whose holder is the server from now on. */
+#define VLOOP_ATTACH		_IOW(VLOOP_IOC_MAGIC, 0x42, struct vloop_attach)
+/* Asynchronous; without FORCE a living server is only asked. */
+#define VLOOP_STOP		_IOW(VLOOP_IOC_MAGIC, 0x43, struct vloop_stop)
 
 /* On a device descriptor. */
 /* Asynchronous: the driver probes later, and the process serves that probe. */
@@ -181,7 +327,11 @@ struct vloop_queue_fd {
 #define VLOOP_GET_DEVICE_INFO	_IOR(VLOOP_IOC_MAGIC, 0x52, struct vloop_device_info)
 #define VLOOP_SET_FILE		_IOW(VLOOP_IOC_MAGIC, 0x53, struct vloop_set_file)
 /* Returns a new queue descriptor (close-on-exec); one per queue at a time. */
-#define VLOOP_QUEUE_FD		_IOW(VLOOP_IOC_MAGIC, 0x54, struct vloop_queue_fd)
+#define VLOOP_QUEUE_FD		_IOWR(VLOOP_IOC_MAGIC, 0x54, struct vloop_queue_fd)
+/* Gives the device up for the next server; the descriptors of this one are void. */
+#define VLOOP_DETACH		_IO(VLOOP_IOC_MAGIC, 0x55)
+#define VLOOP_GET_CONFIG	_IOW(VLOOP_IOC_MAGIC, 0x56, struct vloop_config)
+#define VLOOP_SET_CONFIG	_IOW(VLOOP_IOC_MAGIC, 0x57, struct vloop_config)
 
 /*
  * mmap offsets of a queue descriptor; each maps one page, read-only.  Offsets
@@ -209,13 +359,18 @@ enum vloop_record_type {
  * @VLOOP_EVENT_GONE: device: the device was unregistered; @arg is 0 or an errno
  *	of the registration
  * @VLOOP_EVENT_QUEUE_READY: queue: the driver set this queue up (again) and is
- *	ready (DRIVER_OK); comes before the first of its requests.  What was
- *	fetched before is void.  @arg counts the set-ups, @value is the features
- *	that the driver acknowledged
+ *	ready (DRIVER_OK), or this is a new descriptor; comes before the first of
+ *	its requests.  What was fetched before is void.  @arg
+ *	counts the set-ups, @value is the features that the driver acknowledged,
+ *	@extra the available index of the next request that nobody fetched yet
  * @VLOOP_EVENT_OP_ERROR: queue: a detached operation failed; head and seq are
  *	those of its request, @arg its enum vloop_verb, @value the positive errno
  * @VLOOP_EVENT_QUEUE_ERROR: queue: the driver's ring broke the rules of virtio;
- *	nothing more is fetched before a reset
+ *	nothing new is fetched before a reset: the module answers by death policy
+ *	what it can make out
+ * @VLOOP_EVENT_HAND_OVER: device: another process wants to serve it: finish or
+ *	leave what is in hand, then VLOOP_DETACH
+ * @VLOOP_EVENT_STOP: device: somebody who may wants it removed: VLOOP_REMOVE
  */
 enum vloop_event {
 	VLOOP_EVENT_STATUS = 1,
@@ -223,9 +378,14 @@ enum vloop_event {
 	VLOOP_EVENT_QUEUE_READY = 3,
 	VLOOP_EVENT_OP_ERROR = 4,
 	VLOOP_EVENT_QUEUE_ERROR = 5,
+	VLOOP_EVENT_HAND_OVER = 6,
+	VLOOP_EVENT_STOP = 7,
 };
 
 #define VLOOP_INLINE_MAX	40
+
+/* In @user_data of a REQUEST: it was fetched before, through an earlier descriptor. */
+#define VLOOP_REQUEST_AGAIN	(1ULL << 0)
 
 /**
  * struct vloop_done - payload of a DONE record
@@ -242,13 +402,15 @@ struct vloop_done {
  * @event: enum vloop_event
  * @arg: see there
  * @value: see there
+ * @extra: see there
  * @reserved: zero
  */
 struct vloop_event_data {
 	__u32 event;
 	__u32 arg;
 	__u64 value;
-	__u64 reserved[3];
+	__u64 extra;
+	__u64 reserved[2];
 };
 
 /**
@@ -258,7 +420,7 @@ struct vloop_event_data {
  * @seq: number of this use of @head; an operation must quote it
  * @readable: bytes that the driver lets the device read
  * @writable: bytes that the driver lets the device write
- * @user_data: of the operation that is done
+ * @user_data: DONE: of the operation; REQUEST: VLOOP_REQUEST_*
  * @data: REQUEST: the first bytes of the readable part
  * @done: DONE
  * @event: EVENT
@@ -332,7 +494,7 @@ enum vloop_verb {
  *   EBUSY   the request has an operation under way, or its DONE is not read yet
  *   EBADF   no file at that index
  *   EFAULT  @address of COPY_TO_REQUEST (COPY_FROM_REQUEST says so in its DONE)
- *   ENODEV  the device is gone
+ *   ENODEV  the device is gone, or the session over
  *   ENOMEM  no memory for a copy
  */
 struct vloop_op {
