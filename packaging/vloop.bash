@@ -7,14 +7,42 @@ _vloop_specs() {
   case $word in
     blk=*,*) compgen -P "${word%,*}," -W 'readonly serial= queues= queue-size= direct=auto direct=on direct=off' -- "${word##*,}" ;;
     rng,* | rng=*,*) compgen -P "${word%,*}," -W 'queue-size=' -- "${word##*,}" ;;
-    blk=* | rng=*)
+    vhost-user=*,*) compgen -P "${word%,*}," -W 'type= queues= queue-size= reconnect=' -- "${word##*,}" ;;
+    input=/*,*) compgen -P "${word%,*}," -W 'grab shared queue-size=' -- "${word##*,}" ;;
+    input=synthetic:*,*) compgen -P "${word%,*}," -W 'rate= count= queue-size=' -- "${word##*,}" ;;
+    input=events:*,*) compgen -P "${word%,*}," -W 'queue-size=' -- "${word##*,}" ;;
+    input=events:*)
+      compgen -f -- "${word#*:}" | while IFS= read -r path; do
+        [ -d "$path" ] && path+=/
+        printf 'input=events:%s\n' "${path//,/,,}"
+      done
+      ;;
+    input=*)
+      compgen -W 'input=synthetic:mouse input=synthetic:keyboard input=events:' -- "$word"
+      for path in /dev/input/event*; do
+        [ -e "$path" ] && compgen -W "input=$path" -- "$word"
+      done
+      ;;
+    blk=* | rng=* | vhost-user=*)
       compgen -f -- "${word#*=}" | while IFS= read -r path; do
         [ -d "$path" ] && path+=/
         printf '%s=%s\n' "${word%%=*}" "${path//,/,,}"
       done
       ;;
-    *) compgen -W 'blk= rng rng=' -- "$word" ;;
+    *) compgen -W 'blk= rng rng= input= vhost-user=' -- "$word" ;;
   esac
+}
+
+# _vloop_words CURRENT OPTION...: options, or the devices there are for the commands that take one.
+_vloop_words() {
+  local cur=$1 device
+  shift
+  if [[ $cur != -* && " $* " == *' --timeout '* ]]; then
+    for device in /sys/class/vloop/vloop*; do
+      [ -e "$device" ] && set -- "$@" "${device##*/}"
+    done
+  fi
+  mapfile -t COMPREPLY < <(compgen -W "$*" -- "$cur")
 }
 
 _vloop() {
@@ -34,13 +62,21 @@ _vloop() {
       mapfile -t COMPREPLY < <(compgen -W 'trace debug info warn error' -- "$cur")
       return
       ;;
-    --threads | --poll) return ;;
+    --on-exit)
+      mapfile -t COMPREPLY < <(compgen -W 'fail queue reissue fail-fast' -- "$cur")
+      return
+      ;;
+    --threads | --poll | --grace | --timeout) return ;;
   esac
-  if [[ " ${words[*]:1:cword-1} " == *' run '* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W '--device --threads --poll --log-level --json --help' -- "$cur")
-  else
-    mapfile -t COMPREPLY < <(compgen -W 'run --help --version' -- "$cur")
-  fi
+  case " ${words[*]:1:cword-1} " in
+    *' run '*)
+      _vloop_words "$cur" --device --threads --poll --log-level --json --recoverable --on-exit --grace --resume --help ;;
+    *' recover '*)
+      _vloop_words "$cur" --device --threads --poll --log-level --json --all --take-over --timeout --help ;;
+    *' stop '*) _vloop_words "$cur" --force --timeout --help ;;
+    *' list '*) _vloop_words "$cur" --json --help ;;
+    *) mapfile -t COMPREPLY < <(compgen -W 'run list recover stop --help --version' -- "$cur") ;;
+  esac
 }
 
 complete -F _vloop vloop

@@ -50,13 +50,27 @@ struct ready_device {
   std::string kind;  ///< "blk" or "rng"
   std::string path;  ///< as it was added
   std::string node;  ///< "/dev/vda"; empty if no driver took the device within 5 seconds
+  std::string id;    ///< "vloop0", as `vloop list` shows it
+};
+
+/// What becomes of a device when the program ends without having removed it, be it killed.
+enum class on_exit : std::uint8_t {
+  fail,       ///< the device ends too; what is in flight fails
+  queue,      ///< the device stays: what was taken fails, what comes later waits for the next server
+  reissue,    ///< the device stays: everything waits, and what was taken is done again by the next server
+  fail_fast,  ///< the device stays: everything fails at once until the next server comes
 };
 
 struct server_options {
-  unsigned threads = 0;                    ///< worker threads; 0: one per device, at most one per processor
-  std::chrono::microseconds poll_max{50};  ///< longest look at the rings before a worker sleeps; 0: none
-  bool handle_signals = true;              ///< SIGINT and SIGTERM stop run(); false: they stay your own
-  std::function<void(const ready_device&)> on_ready = {};  ///< called on run()'s thread, once per device
+  unsigned threads = 0;                       ///< worker threads; 0: one per device, at most one per processor
+  std::chrono::microseconds poll_max{50};     ///< longest look at the rings before a worker sleeps; 0: none
+  bool handle_signals = true;                 ///< SIGINT and SIGTERM stop run(); false: they stay your own
+  on_exit when_program_ends = on_exit::fail;  ///< of devices that are created; all but fail: recoverable
+  std::chrono::milliseconds grace{30'000};    ///< how long requests wait for the next server; 1 ms to 1 h
+  /// recover(): ask a living server to hand its device over, and wait so long for it, 60 s at most; 0: do not ask.
+  std::chrono::milliseconds take_over_timeout{0};
+  /// Called on run()'s thread, once per device; and again if a driver takes it later, or makes another node of it.
+  std::function<void(const ready_device&)> on_ready = {};
   /// Called on run()'s thread if a stop does not end because the kernel still waits for a backing file, some 35 seconds
   /// after it was asked for. run() goes on waiting; a program that must end may end the process from here.
   std::function<void()> on_stuck = {};
@@ -67,7 +81,7 @@ struct server_options {
 ///   server -> add()... -> run() -> (devices exist) -> stop() or a signal -> run() returns
 ///
 /// One thread makes, fills, runs and destroys it; only stop() may be called from others. Devices live as long as
-/// run() does. If the program dies inside run(), the kernel takes the devices away.
+/// run() does. If the program dies inside run(), server_options::when_program_ends says what becomes of them.
 class server {
  public:
   explicit server(server_options options = {});
@@ -80,12 +94,20 @@ class server {
   void add(const disk& what);
   void add(const entropy& what);
 
+  /// Adds a recoverable device that exists: vloopN, N being `id`. run() becomes its server and goes on where the last
+  /// one ended. The device must be of the same kind, with the same queues, features and block size; the size of a disk
+  /// may differ. Throws as add() does.
+  void recover(std::uint32_t id, const disk& what);
+  void recover(std::uint32_t id, const entropy& what);
+
   /// Builds and creates the devices and serves them, on worker threads of its own, until stop() or a signal; then
-  /// finishes what the kernel's drivers had asked for, removes the devices and returns. Runs once.
+  /// finishes what the kernel's drivers had asked for, removes the devices and returns. It also returns when no device
+  /// is left to it, because others stopped them or took them over. Runs once.
   ///
   /// Throws std::system_error, or a type derived from std::exception, if the devices cannot be set up (a file that is
   /// not there, no module, no permission: what() is a line for the user), and std::runtime_error if the stop was not
-  /// a clean one. Set-up is all or nothing: when it throws, no device is left behind.
+  /// a clean one. Set-up is all or nothing: when it throws, no new device is left behind, and devices to be recovered
+  /// are as deserted as they were.
   void run();
 
   /// Makes run() stop, or not serve at all if it was not called yet. Returns at once, any number of times, from any

@@ -4,10 +4,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <limits>
 
 namespace vloop {
 
 namespace {
+
+constexpr std::string_view synthetic_prefix = "synthetic:";
+constexpr std::string_view event_text_prefix = "events:";
 
 [[noreturn]] void refuse_unknown(const device_text& text, const device_option& option, std::string_view known) {
   throw usage_error(fmt::format("{} has no option {}; it has {}", text.kind, vloop::quoted(option.name), known));
@@ -30,6 +35,43 @@ direct_mode direct_of(const device_option& option) {
   if (word == "on") return direct_mode::on;
   if (word == "off") return direct_mode::off;
   throw usage_error(fmt::format("direct={} is unknown; give direct=auto, direct=on or direct=off", word));
+}
+
+std::string_view word_of(direct_mode direct) {
+  switch (direct) {
+    case direct_mode::automatic:
+      return "auto";
+    case direct_mode::on:
+      return "on";
+    case direct_mode::off:
+      return "off";
+  }
+  return "auto";
+}
+
+std::string with_doubled_commas(std::string_view text) {
+  std::string out;
+  for (const char c : text) out.append(c == ',' ? 2 : 1, c);
+  return out;
+}
+
+// Symbolic links stay: the name is what the user chose, such as one below /dev/disk/by-id.
+std::string path_text(const std::string& path) {
+  return with_doubled_commas(std::filesystem::absolute(path).string());
+}
+
+std::string text_of(const input_options& options) {
+  std::string text = "input=";
+  if (const auto* evdev = std::get_if<evdev_options>(&options.source)) {
+    text += path_text(evdev->path) + (evdev->grab ? ",grab" : ",shared");
+  } else if (const auto* file = std::get_if<event_text_options>(&options.source)) {
+    text += std::string(event_text_prefix) + path_text(file->path);
+  } else {
+    const auto& made_up = std::get<synthetic_options>(options.source);
+    text += fmt::format("{}{},rate={},count={}", synthetic_prefix,
+                        made_up.kind == synthetic_kind::mouse ? "mouse" : "keyboard", made_up.rate, made_up.count);
+  }
+  return text + fmt::format(",queue-size={}", options.queue_size);
 }
 
 blk_options parse_blk(const device_text& text) {
@@ -75,6 +117,102 @@ rng_options parse_rng(const device_text& text) {
   return out;
 }
 
+evdev_options parse_evdev(const device_text& text) {
+  evdev_options out{.path = *text.subject};
+  bool shared = false, grab = false;
+  for (const auto& option : text.options) {
+    if (option.name == "grab") {
+      grab = flag_of(option);
+    } else if (option.name == "shared") {
+      shared = flag_of(option);
+    } else if (option.name != "queue-size") {
+      refuse_unknown(text, option, "grab or shared, and queue-size=N");
+    }
+  }
+  if (grab && shared) throw usage_error("grab and shared exclude each other");
+  out.grab = !shared;
+  return out;
+}
+
+synthetic_options parse_synthetic(const device_text& text, std::string_view what) {
+  synthetic_options out;
+  if (what != "mouse" && what != "keyboard")
+    throw usage_error(
+        fmt::format("there is no synthetic {}; give synthetic:mouse or synthetic:keyboard", quoted(what)));
+  if (what == "keyboard") out.kind = synthetic_kind::keyboard;
+  for (const auto& option : text.options) {
+    if (option.name == "rate") {
+      out.rate = number_of(option, 1, input_rate_max);
+    } else if (option.name == "count") {
+      out.count = number_of(option, 0, std::numeric_limits<std::uint32_t>::max());
+    } else if (option.name != "queue-size") {
+      refuse_unknown(text, option, "rate=N, count=N and queue-size=N");
+    }
+  }
+  return out;
+}
+
+event_text_options parse_event_text(const device_text& text, std::string_view path) {
+  if (path.empty()) throw usage_error("events: is not followed by a path; write input=events:PATH");
+  for (const auto& option : text.options)
+    if (option.name != "queue-size") refuse_unknown(text, option, "queue-size=N");
+  return {.path = std::string(path)};
+}
+
+input_options parse_input(const device_text& text) {
+  if (!text.subject || text.subject->empty()) {
+    throw usage_error(
+        "input needs a source; write input=/dev/input/eventN, input=synthetic:mouse, input=synthetic:keyboard or "
+        "input=events:PATH");
+  }
+  const std::string_view source = *text.subject;
+  input_options out;
+  if (source.starts_with(synthetic_prefix)) {
+    out.source = parse_synthetic(text, source.substr(synthetic_prefix.size()));
+  } else if (source.starts_with(event_text_prefix)) {
+    out.source = parse_event_text(text, source.substr(event_text_prefix.size()));
+  } else {
+    out.source = parse_evdev(text);
+  }
+  for (const auto& option : text.options)
+    if (option.name == "queue-size")
+      out.queue_size = ring_size_of(option, queue_size_min, queue_size_max, "no ring is smaller than 4");
+  return out;
+}
+
+vhost_user::options parse_vhost_user(const device_text& text) {
+  vhost_user::options out;
+  if (!text.subject || text.subject->empty())
+    throw usage_error("vhost-user needs the path of a daemon's socket; write vhost-user=PATH");
+  out.path = *text.subject;
+  for (const auto& option : text.options) {
+    if (option.name == "type") {
+      out.type = value_of(option);
+      if (!vhost_user::find_device_type(out.type))
+        throw usage_error(
+            fmt::format("type={} is unknown; give {}", vloop::quoted(out.type), vhost_user::known_device_types()));
+    } else if (option.name == "queues") {
+      out.queues = static_cast<std::uint16_t>(number_of(option, 1, queues_max));
+    } else if (option.name == "queue-size") {
+      out.queue_size = ring_size_of(option, queue_size_min, queue_size_max,
+                                    "a disk request takes a header, a status and at least one piece of data");
+    } else if (option.name == "reconnect") {
+      out.reconnect = std::chrono::seconds(number_of(option, 1, reconnect_seconds_max));
+    } else {
+      refuse_unknown(text, option, "type=T, queues=N, queue-size=N and reconnect=SECONDS");
+    }
+  }
+  return out;
+}
+
+std::string text_of(const vhost_user::options& options) {
+  std::string text = fmt::format("vhost-user={},type={}", path_text(options.path), options.type);
+  if (options.queues) text += fmt::format(",queues={}", *options.queues);
+  if (options.queue_size) text += fmt::format(",queue-size={}", *options.queue_size);
+  if (options.reconnect.count() > 0) text += fmt::format(",reconnect={}", options.reconnect.count());
+  return text;
+}
+
 }  // namespace
 
 bool is_serial(std::string_view serial) {
@@ -87,15 +225,34 @@ device_spec parse_device_spec(std::string_view argument) {
     const auto text = split_device_text(argument);
     if (text.kind == "blk") return parse_blk(text);
     if (text.kind == "rng") return parse_rng(text);
-    throw usage_error(fmt::format("there is no device {}; the devices are blk=PATH and rng", vloop::quoted(text.kind)));
+    if (text.kind == "input") return parse_input(text);
+    if (text.kind == "vhost-user") return parse_vhost_user(text);
+    throw usage_error(
+        fmt::format("there is no device {}; the devices are blk=PATH, rng, input=SOURCE and vhost-user=PATH",
+                    vloop::quoted(text.kind)));
   } catch (const usage_error& error) {
     throw usage_error(fmt::format("--device {}: {}", vloop::quoted(argument), error.what()));
   }
 }
 
+std::string device_spec_text(const device_spec& spec) {
+  if (const auto* events = std::get_if<input_options>(&spec)) return text_of(*events);
+  if (const auto* daemon = std::get_if<vhost_user::options>(&spec)) return text_of(*daemon);
+  if (const auto* source = std::get_if<rng_options>(&spec))
+    return fmt::format("rng={},queue-size={}", path_text(source->source), source->queue_size);
+  const auto& disk = std::get<blk_options>(spec);
+  std::string text = "blk=" + path_text(disk.path);
+  if (disk.read_only) text += ",readonly";
+  if (!disk.serial.empty()) text += ",serial=" + with_doubled_commas(disk.serial);
+  return text + fmt::format(",queues={},queue-size={},direct={}", disk.queues, disk.queue_size, word_of(disk.direct));
+}
+
 std::unique_ptr<device> build_device(const device_spec& spec) {
   if (const auto* disk = std::get_if<blk_options>(&spec)) return std::make_unique<blk>(*disk);
-  return std::make_unique<rng>(std::get<rng_options>(spec));
+  if (const auto* source = std::get_if<rng_options>(&spec)) return std::make_unique<rng>(*source);
+  if (const auto* daemon = std::get_if<vhost_user::options>(&spec))
+    return std::make_unique<vhost_user::external_device>(*daemon);
+  return std::make_unique<input>(std::get<input_options>(spec));
 }
 
 }  // namespace vloop

@@ -45,7 +45,7 @@ device_text split_device_text(std::string_view text) {
   auto rest = text;
   bool more = false;
   auto head = split_option(take_field(rest, more));
-  if (head.name.empty()) throw usage_error("the device's name is missing: write blk=PATH or rng");
+  if (head.name.empty()) throw usage_error("the device's name is missing: write blk=PATH, rng or input=SOURCE");
   out.kind = std::move(head.name);
   out.subject = std::move(head.value);
 

@@ -2,6 +2,8 @@
 // The only file that knows the module's ABI.
 #include "adapter/kernel_transport.hpp"
 
+#include "adapter/device_shape.hpp"
+#include "adapter/stored_description.hpp"
 #include "runtime/event.hpp"
 #include "runtime/setup_error.hpp"
 #include "vring/split_ring.hpp"
@@ -11,6 +13,7 @@
 #include <linux/vloop.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,11 +35,53 @@ constexpr std::size_t records_max = 64;  // of one read
 constexpr unsigned retries_max = 1000;   // of a write for which there was no memory
 
 static_assert(sizeof(vloop_record::data) == fetched::inline_capacity);
+static_assert(description_bytes_max == VLOOP_DESCRIPTION_MAX);
+static_assert(take_over_wait_max.count() == VLOOP_WAIT_MS_MAX);
 
 std::string how_to_get_access(int error) {
   if (error == ENOENT || error == ENODEV || error == ENXIO) return "load the module: modprobe vloop";
   if (error == EACCES || error == EPERM) return "run as root, or as a user that may open it";
   return {};
+}
+
+std::string why_not_created(int error) {
+  if (error == EPERM) return "the module does not know this class of device; see its parameter unsafe_ids";
+  if (error == EINVAL) return "it says something of itself that a driver must not be told; docs/abi.md lists the rules";
+  if (error == ENOMEM) return "rings are locked memory: raise the limit (ulimit -l), or take smaller or fewer queues";
+  return {};
+}
+
+std::string why_not_attached(int error) {
+  if (error == ENODEV || error == ENOENT) return "'vloop list' shows the devices there are";
+  if (error == EPERM || error == EACCES) return "only root and the user who created it may serve it";
+  if (error == EINVAL) return "it is not recoverable: its server was started without --recoverable";
+  if (error == EBUSY) return "it is served; --take-over asks its server to hand it over";
+  if (error == ETIMEDOUT) return "its server did not hand it over and goes on; to end that one, kill it";
+  return {};
+}
+
+std::string why_not_stopped(int error) {
+  if (error == ENODEV || error == ENOENT) return "'vloop list' shows the devices there are";
+  if (error == EPERM || error == EACCES) return "only root and the user who created it may stop it";
+  return {};
+}
+
+std::uint32_t to_exit_policy(exit_policy policy) {
+  switch (policy) {
+    case exit_policy::fail:
+      return VLOOP_EXIT_FAIL;
+    case exit_policy::queue:
+      return VLOOP_EXIT_QUEUE;
+    case exit_policy::reissue:
+      return VLOOP_EXIT_REISSUE;
+    case exit_policy::fail_fast:
+      return VLOOP_EXIT_FAIL_FAST;
+  }
+  return VLOOP_EXIT_FAIL;
+}
+
+std::string device_name(std::uint32_t id) {
+  return "vloop" + std::to_string(id);
 }
 
 owned_fd open_control() {
@@ -53,19 +98,45 @@ owned_fd open_control() {
   return fd;
 }
 
+struct opened_queues {
+  std::vector<owned_fd> fds;
+  std::vector<std::uint16_t> sizes;
+};
+
+std::size_t queue_count_of(int device, std::uint32_t id) {
+  vloop_device_info info{};
+  if (::ioctl(device, VLOOP_GET_DEVICE_INFO, &info) != 0)
+    throw setup_error(errno, "cannot ask what " + device_name(id) + " is");
+  return info.num_queues;
+}
+
 // All of them before the device starts: a queue that cannot be opened then would leave its driver waiting.
-std::vector<owned_fd> open_queues(int device, std::size_t count) {
-  std::vector<owned_fd> queues;
+opened_queues open_queues(int device, std::size_t count) {
+  opened_queues queues;
   for (std::size_t i = 0; i < count; ++i) {
     vloop_queue_fd arg{};
     arg.index = static_cast<std::uint32_t>(i);
     arg.flags = VLOOP_QUEUE_NOWAIT;
-    queues.emplace_back(::ioctl(device, VLOOP_QUEUE_FD, &arg));
-    if (!queues.back())
+    queues.fds.emplace_back(::ioctl(device, VLOOP_QUEUE_FD, &arg));
+    if (!queues.fds.back())
       throw setup_error(errno, "the module refused to open queue " + std::to_string(i),
                         errno == EMFILE ? "raise the limit of open files: ulimit -n" : "");
+    queues.sizes.push_back(static_cast<std::uint16_t>(arg.size));
   }
   return queues;
+}
+
+// The whole table: entries of an earlier server must not stay.
+void set_files(int device, const device_description& description) {
+  for (std::uint32_t i = 0; i < VLOOP_FILES_MAX; ++i) {
+    vloop_set_file file{};
+    file.index = i;
+    file.fd = i < description.files.size() ? description.files[i].fd : -1;
+    if (::ioctl(device, VLOOP_SET_FILE, &file) != 0)
+      throw setup_error(errno,
+                        "the module refused the file of the " + description.kind + " device " + description.label,
+                        errno == EBUSY ? "it lies on the very disk that it would be" : "");
+  }
 }
 
 vloop_queue_config to_config(const queue_description& queue) {
@@ -79,6 +150,44 @@ vloop_queue_config to_config(const queue_description& queue) {
 
 std::uint64_t address_of(const void* memory) {
   return reinterpret_cast<std::uintptr_t>(memory);
+}
+
+device_shape shape_of(int device, std::uint32_t id, const std::vector<std::uint16_t>& queue_sizes) {
+  vloop_device_info info{};
+  if (::ioctl(device, VLOOP_GET_DEVICE_INFO, &info) != 0)
+    throw setup_error(errno, device_name(id) + " does not answer");
+  std::vector<std::byte> bytes(info.config_len);
+  vloop_config config{};
+  config.data = address_of(bytes.data());
+  config.length = info.config_len;
+  if (!bytes.empty() && ::ioctl(device, VLOOP_GET_CONFIG, &config) != 0)
+    throw setup_error(errno, "cannot read the configuration of " + device_name(id));
+  return {.id = info.device_id,
+          .features = info.features,
+          .queue_count = info.num_queues,
+          .queue_sizes = queue_sizes,
+          .config = std::move(bytes)};
+}
+
+void set_config(int device, std::uint32_t id, const std::vector<std::byte>& bytes) {
+  vloop_config config{};
+  config.data = address_of(bytes.data());
+  config.length = static_cast<std::uint32_t>(bytes.size());
+  if (::ioctl(device, VLOOP_SET_CONFIG, &config) != 0)
+    throw setup_error(errno, "the module refused the new configuration of " + device_name(id));
+}
+
+std::vector<vloop_config_page> to_pages(const std::vector<config_page>& described) {
+  std::vector<vloop_config_page> pages(described.size());
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    const config_page& page = described[i];
+    assert(page.bytes.size() <= VLOOP_PAGE_DATA_MAX);
+    pages[i].select = page.select;
+    pages[i].subsel = page.subsel;
+    pages[i].size = static_cast<std::uint8_t>(page.bytes.size());
+    std::memcpy(pages[i].data, page.bytes.data(), page.bytes.size());
+  }
+  return pages;
 }
 
 std::uint8_t to_verb(verb what) {
@@ -202,13 +311,17 @@ class op_batch {
 
 kernel_transport::kernel_transport() : control_(open_control()) {}
 
-std::unique_ptr<kernel_device> kernel_transport::create(const device_description& description) const {
+std::string kernel_transport::description() {
+  utsname kernel{};
+  ::uname(&kernel);
+  return std::string{"Linux "} + kernel.release + ", module ABI " + std::to_string(VLOOP_ABI_VERSION) +
+         ", door: read/write, available ring mapped";
+}
+
+std::unique_ptr<kernel_device> kernel_transport::create(const device_description& description,
+                                                        const recovery_terms& terms, const std::string& stored) const {
   std::vector<vloop_queue_config> configs;
-  std::vector<std::uint16_t> sizes;
-  for (const auto& queue : description.queues) {
-    configs.push_back(to_config(queue));
-    sizes.push_back(queue.size);
-  }
+  for (const auto& queue : description.queues) configs.push_back(to_config(queue));
   vloop_create arg{};
   arg.device_id = description.id;
   arg.features =
@@ -217,19 +330,50 @@ std::unique_ptr<kernel_device> kernel_transport::create(const device_description
   arg.num_queues = static_cast<std::uint32_t>(configs.size());
   arg.config = address_of(description.config.data());
   arg.config_len = static_cast<std::uint32_t>(description.config.size());
+  const auto pages = to_pages(description.pages);
+  arg.pages = address_of(pages.data());
+  arg.num_pages = static_cast<std::uint32_t>(pages.size());
+  arg.on_exit = to_exit_policy(terms.on_exit);
+  arg.grace_ms = static_cast<std::uint32_t>(terms.grace.count());
+  arg.description = address_of(stored.data());
+  arg.description_len = static_cast<std::uint32_t>(stored.size());
 
-  const std::string what = description.kind + " device " + description.label;
   owned_fd fd(::ioctl(control_.get(), VLOOP_CREATE, &arg));
-  if (!fd) throw setup_error(errno, "the module refused to create the " + what);
-  for (std::size_t i = 0; i < description.files.size(); ++i) {
-    vloop_set_file file{};
-    file.index = static_cast<std::uint32_t>(i);
-    file.fd = description.files[i].fd;
-    if (::ioctl(fd.get(), VLOOP_SET_FILE, &file) != 0)
-      throw setup_error(errno, "the module refused the backing file of the " + what);
+  if (!fd)
+    throw setup_error(errno, "the module refused to create the " + description.kind + " device " + description.label,
+                      why_not_created(errno));
+  set_files(fd.get(), description);
+  auto queues = open_queues(fd.get(), configs.size());
+  return std::make_unique<kernel_device>(std::move(fd), std::move(queues.fds), arg.id, std::move(queues.sizes));
+}
+
+// If what follows the call throws, closing the descriptor leaves the device as deserted as it was.
+std::unique_ptr<kernel_device> kernel_transport::attach(std::uint32_t id, const device_description& description,
+                                                        const std::optional<take_over>& wanted) const {
+  vloop_attach arg{};
+  arg.id = id;
+  if (wanted) {
+    arg.flags = VLOOP_ATTACH_TAKE_OVER;
+    arg.timeout_ms = static_cast<std::uint32_t>(wanted->timeout.count());
   }
-  auto queues = open_queues(fd.get(), sizes.size());
-  return std::make_unique<kernel_device>(std::move(fd), std::move(queues), arg.id, std::move(sizes));
+  owned_fd fd(::ioctl(control_.get(), VLOOP_ATTACH, &arg));
+  if (!fd) throw setup_error(errno, "cannot recover " + device_name(id), why_not_attached(errno));
+  auto queues = open_queues(fd.get(), queue_count_of(fd.get(), id));
+  const device_shape there = shape_of(fd.get(), id, queues.sizes);
+  if (const auto why = misfit(there, description); !why.empty())
+    throw setup_error(EINVAL, "cannot serve " + device_name(id) + " with " + description.kind + " " + description.label,
+                      why);
+  set_files(fd.get(), description);
+  if (*there.config != description.config) set_config(fd.get(), id, description.config);
+  return std::make_unique<kernel_device>(std::move(fd), std::move(queues.fds), id, std::move(queues.sizes));
+}
+
+void kernel_transport::stop(std::uint32_t id, bool force) const {
+  vloop_stop arg{};
+  arg.id = id;
+  arg.flags = force ? VLOOP_STOP_FORCE : 0;
+  if (::ioctl(control_.get(), VLOOP_STOP, &arg) != 0)
+    throw setup_error(errno, "cannot stop " + device_name(id), why_not_stopped(errno));
 }
 
 kernel_device::kernel_device(owned_fd device, std::vector<owned_fd> queues, std::uint32_t id,
@@ -247,19 +391,42 @@ void kernel_device::remove() {
   if (device_) ::ioctl(device_.get(), VLOOP_REMOVE);  // cannot fail on a device descriptor
 }
 
-bool kernel_device::take_event() {
+void kernel_device::detach() {
+  if (::ioctl(device_.get(), VLOOP_DETACH) != 0) throw setup_error(errno, "cannot hand " + device_name(id_) + " over");
+  device_ = owned_fd{};
+  queues_.clear();
+}
+
+void kernel_device::close() {
+  device_ = owned_fd{};
+}
+
+std::optional<device_event> kernel_device::next_event() {
+  if (!device_ || gone_ || taken_away_) return std::nullopt;
   vloop_record record{};
-  if (!device_ || ::read(device_.get(), &record, sizeof record) != sizeof record) return false;
-  if (record.event.event == VLOOP_EVENT_GONE) {
-    gone_ = true;
-    error_ = static_cast<int>(record.event.arg);
+  const ssize_t bytes = ::read(device_.get(), &record, sizeof record);
+  if (bytes == 0 || (bytes < 0 && errno == ENODEV)) {
+    taken_away_ = true;
+    return device_event::taken_away;
   }
-  return true;
+  if (bytes != sizeof record) return std::nullopt;
+  switch (record.event.event) {
+    case VLOOP_EVENT_HAND_OVER:
+      return device_event::hand_over;
+    case VLOOP_EVENT_STOP:
+      return device_event::stop;
+    case VLOOP_EVENT_GONE:
+      gone_ = true;
+      error_ = static_cast<int>(record.event.arg);
+      return device_event::progress;
+    default:
+      return device_event::progress;
+  }
 }
 
 driver_progress kernel_device::progress() const {
   driver_progress now;
-  now.gone = gone_ || !device_;
+  now.gone = gone_ || taken_away_ || !device_;
   now.error = error_;
   vloop_device_info info{};
   if (!device_ || ::ioctl(device_.get(), VLOOP_GET_DEVICE_INFO, &info) != 0) return now;
@@ -283,6 +450,7 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
         requests_(index, device.queue_sizes().at(index), *this),
         filling_(requests_.size()),
         leaving_(requests_.size()) {
+    awaited_.reserve(requests_.size());
     io.add_hook(*this);
     io.add_probe(*this);
   }
@@ -290,13 +458,15 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
   queue& requests() { return requests_; }
 
   void run(const request_id& id, const transfer& t, transfer_waiter& waiter) override {
+    if (abandoned_) return waiter.done(-ECANCELED);
     vloop_op op = to_op(id, t);
     op.user_data = address_of(&waiter);
-    ++awaited_;
+    awaited_.push_back(&waiter);
     filling_.add(op);  // a copy's memory stays valid until the waiter is told
   }
 
   void answer(const request_id& id, const transfer& t, answer_status status) override {
+    if (abandoned_) return;  // it may say what a transfer that was cancelled would not have said
     vloop_op op = to_op(id, t);
     add_answer(op, status);
     if (t.what == verb::copy_to_request && t.length > 0)
@@ -308,7 +478,7 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
   // Only requests show in the mapped page; everything else has to be asked for.
   void at_turn_end() noexcept override {
     flush();
-    if (!set_up_ || awaited_ > 0) read();
+    if (!set_up_ || !awaited_.empty()) read();
   }
 
   // The mapped page tells whether a read would find a request. So none is in flight while the loop looks, which also
@@ -332,6 +502,8 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
   }
 
   void end(int error);
+  void abandon();
+  void tell(std::uint64_t waiter, std::int32_t result);
   void read();
   void read_now();
   void have_read(std::int32_t result);
@@ -374,13 +546,14 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
   std::array<vloop_record, records_max> records_{};  // the kernel fills it while reading_
   std::function<void(std::uint64_t)> on_ready_;
 
-  std::uint16_t fetched_ = 0;  // requests since the queue was set up: what avail->idx was when we looked last
-  bool set_up_ = false;        // by a driver, at least once
-  unsigned awaited_ = 0;       // operations whose DONE record is to come
-  unsigned retries_ = 0;       // of a write that the ring itself refused
-  bool ending_ = false;        // cancel() was called
-  bool over_ = false;
-  int error_ = 0;  // what ended it, if it was not the device's end
+  std::uint16_t fetched_ = 0;              // requests since the queue was set up, by whomever: where we are in the ring
+  bool set_up_ = false;                    // by a driver, at least once
+  std::vector<transfer_waiter*> awaited_;  // whose DONE record is to come
+  unsigned retries_ = 0;                   // of a write that the ring itself refused
+  bool ending_ = false;                    // cancel() was called
+  bool over_ = false;                      // nothing is read any more
+  bool abandoned_ = false;                 // nothing is written any more
+  int error_ = 0;                          // what ended it, if it was not the device's end
   event ended_;
 
   struct reading final : completion {
@@ -401,7 +574,10 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
 task<void> kernel_queue::port::pump(std::function<void(std::uint64_t)> on_ready) {
   on_ready_ = std::move(on_ready);
   co_await ended_.wait();
+  requests_.reset();  // what the device did not take yet is void, or the next server's
   requests_.stop();
+  while (!filling_.empty() || writing_.in_flight()) co_await io_.next_turn();
+  abandon();
   if (error_ != 0) throw setup_error(error_, "the module's queue descriptor failed");
 }
 
@@ -409,6 +585,23 @@ void kernel_queue::port::end(int error) {
   if (std::exchange(over_, true)) return;
   error_ = error;
   ended_.set();
+}
+
+// Nobody reads DONE records any more: who waits for one would do so for ever.
+void kernel_queue::port::abandon() {
+  abandoned_ = true;
+  for (transfer_waiter* const waiter : std::exchange(awaited_, {})) waiter->done(-ECANCELED);
+}
+
+// Its result for a waiter that still waits.
+void kernel_queue::port::tell(std::uint64_t waiter, std::int32_t result) {
+  const auto found = std::find_if(awaited_.begin(), awaited_.end(),
+                                  [waiter](const transfer_waiter* one) { return address_of(one) == waiter; });
+  if (found == awaited_.end()) return;
+  transfer_waiter* const one = *found;
+  *found = awaited_.back();
+  awaited_.pop_back();
+  one->done(result);
 }
 
 void kernel_queue::port::read() {
@@ -430,10 +623,11 @@ void kernel_queue::port::read_now() {
 }
 
 void kernel_queue::port::have_read(std::int32_t bytes) {
-  if (bytes == 0 || ending_) return end(0);  // the device is gone, or cancel() was called
-  if (bytes == -EINTR || bytes == -EAGAIN) return;
-  if (bytes < 0) return end(-bytes);
-  for (std::size_t i = 0; i < static_cast<std::size_t>(bytes) / sizeof(vloop_record); ++i) handle(records_[i]);
+  for (std::int32_t i = 0; i < bytes / static_cast<std::int32_t>(sizeof(vloop_record)); ++i)
+    handle(records_[static_cast<std::size_t>(i)]);
+  const bool gone = bytes == 0 || bytes == -ENODEV;  // the device, or our part in it
+  if (gone || ending_) return end(0);
+  if (bytes < 0 && bytes != -EINTR && bytes != -EAGAIN) end(-bytes);
 }
 
 void kernel_queue::port::cancel() {
@@ -445,7 +639,8 @@ void kernel_queue::port::cancel() {
 void kernel_queue::port::handle(const vloop_record& record) {
   switch (record.type) {
     case VLOOP_RECORD_REQUEST: {
-      ++fetched_;
+      if (ending_) break;  // the next server's
+      if (!(record.user_data & VLOOP_REQUEST_AGAIN)) ++fetched_;
       fetched what;
       what.id = {record.head, record.seq};
       what.readable = record.readable;
@@ -455,12 +650,9 @@ void kernel_queue::port::handle(const vloop_record& record) {
       requests_.deliver(what);
       break;
     }
-    case VLOOP_RECORD_DONE: {
-      auto* waiter = reinterpret_cast<transfer_waiter*>(static_cast<std::uintptr_t>(record.user_data));
-      --awaited_;
-      waiter->done(static_cast<std::int32_t>(record.done.result));
+    case VLOOP_RECORD_DONE:
+      tell(record.user_data, static_cast<std::int32_t>(record.done.result));
       break;
-    }
     case VLOOP_RECORD_EVENT:
       handle_event(record);
       break;
@@ -472,7 +664,7 @@ void kernel_queue::port::handle(const vloop_record& record) {
 void kernel_queue::port::handle_event(const vloop_record& record) {
   if (record.event.event != VLOOP_EVENT_QUEUE_READY) return;  // failures are in the statistics
   requests_.reset();
-  fetched_ = 0;
+  fetched_ = static_cast<std::uint16_t>(record.event.extra);
   set_up_ = true;
   on_ready_(record.event.value);
 }
@@ -504,10 +696,9 @@ void kernel_queue::port::refused(vloop_op& op, std::int32_t error) noexcept {
     if (ours) end(-error);  // a plain answer: the driver would wait for it for ever
     return;
   }
-  auto* waiter = reinterpret_cast<transfer_waiter*>(static_cast<std::uintptr_t>(op.user_data));
+  const std::uint64_t waiter = op.user_data;
   leaving_.drop(1);
-  --awaited_;
-  waiter->done(ours ? error : -ECANCELED);
+  tell(waiter, ours ? error : -ECANCELED);
 }
 
 queue_statistics kernel_queue::port::statistics() const {

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: MIT
 // The transport to this kernel's own virtio drivers, through the module vloop.ko.
 //
-//   kernel_transport --create()--> kernel_device --(index, loop)--> kernel_queue
+//   kernel_transport --create(), attach()--> kernel_device --(index, loop)--> kernel_queue
 //
 // kernel_transport and kernel_device are the control plane's (the main thread); a kernel_queue is made, used and
 // destroyed on the thread of the worker that serves it. docs/abi.md describes the module's side.
 #pragma once
 
+#include "adapter/recovery_terms.hpp"
 #include "devices/device.hpp"
 #include "devices/owned_fd.hpp"
 #include "runtime/loop.hpp"
 #include "vring/queue.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace vloop {
@@ -23,7 +26,7 @@ namespace vloop {
 // Where the driver is with a device (virtio 1.3, 2.1).
 struct driver_progress {
   bool registered = false;  // on the virtio bus
-  bool gone = false;        // unregistered, or never registered because of `error`
+  bool gone = false;        // for us: unregistered, never registered because of `error`, or another's now
   int error = 0;            // errno of the registration
   int virtio_index = -1;    // N of /sys/bus/virtio/devices/virtioN
   std::uint8_t status = 0;
@@ -44,6 +47,14 @@ struct queue_statistics {
   std::uint64_t in_flight = 0;
 };
 
+enum class device_event : std::uint8_t {
+  progress,    // look at progress()
+  hand_over,   // another process wants to serve the device: stop the queues, then detach()
+  stop,        // somebody who may wants it removed: remove()
+  taken_away,  // by `vloop stop --force`: the kernel answers what is left
+};
+
+// What a process holds that serves a device. It ends with progress().gone: the device is unregistered, or another's.
 class kernel_device {
  public:
   kernel_device(owned_fd device, std::vector<owned_fd> queues, std::uint32_t id,
@@ -54,12 +65,13 @@ class kernel_device {
   const std::vector<std::uint16_t>& queue_sizes() const { return queue_sizes_; }
   int queue_fd(std::uint16_t index) const { return queues_.at(index).get(); }
 
-  void start();                           // stage 2: the driver may probe from now on
-  void remove();                          // asks for the orderly removal; serve until progress() says gone
-  void close() { device_ = owned_fd{}; }  // gives the device up: the kernel answers what is left, then removes it
+  void start();   // stage 2: the driver may probe from now on. Not for a device that was attached to
+  void remove();  // asks for the orderly removal; serve until progress() says gone
+  void detach();  // leaves the device to its next server, once no queue is served here. Throws setup_error
+  void close();   // gives the device up: the kernel answers what is left, and removes it if it is not recoverable
 
-  // Takes what happened since the last call; false when there was nothing (or nothing will come any more).
-  bool take_event();
+  // What happened since the last call; nothing when there was nothing (or nothing will come any more).
+  std::optional<device_event> next_event();
   driver_progress progress() const;
 
  private:
@@ -68,16 +80,36 @@ class kernel_device {
   std::uint32_t id_;
   std::vector<std::uint16_t> queue_sizes_;
   bool gone_ = false;
+  bool taken_away_ = false;
   int error_ = 0;
 };
+
+struct take_over {
+  std::chrono::milliseconds timeout;  // for the living server to hand the device over; at most take_over_wait_max
+};
+inline constexpr std::chrono::milliseconds take_over_wait_max{60'000};
 
 class kernel_transport {
  public:
   // Throws setup_error when there is no module, or no right to use it, or its ABI is another.
   kernel_transport();
 
-  // Makes the device with its files; it is not visible to any driver yet.
-  std::unique_ptr<kernel_device> create(const device_description& description) const;
+  // For the log: the kernel and the door of the data path.
+  static std::string description();
+
+  // Makes the device with its files; it is not visible to any driver yet. `stored` is kept for its next servers.
+  std::unique_ptr<kernel_device> create(const device_description& description, const recovery_terms& terms,
+                                        const std::string& stored) const;
+
+  // Becomes the server of a device that exists. What its last server left comes again. Throws setup_error if it may
+  // not be, if it is served (and no take-over is asked for, or its server does not hand over in time), or if the
+  // description does not fit it, which leaves the device deserted.
+  std::unique_ptr<kernel_device> attach(std::uint32_t id, const device_description& description,
+                                        const std::optional<take_over>& wanted) const;
+
+  // Asks for the device's removal, or removes it whatever its server does, and does not wait for it. Throws
+  // setup_error.
+  void stop(std::uint32_t id, bool force) const;
 
  private:
   owned_fd control_;
@@ -92,12 +124,14 @@ class kernel_queue {
 
   queue& requests();
 
-  // Reads records and delivers requests until the device is gone or cancel() was called; then stops the queue. Throws
+  // Reads records and delivers requests until the device is gone or cancel() was called; then stops the queue, lets the
+  // answers that were given leave, and forgets the rest: whoever waits for a transfer gets -ECANCELED. Throws
   // setup_error if the kernel refuses what should always work.
-  // `on_ready` is called on this thread, before the first request, each time that the driver set the queue up.
+  // `on_ready` is called on this thread, before the first request, each time that the driver set the queue up, and once
+  // for a queue that was set up already.
   task<void> pump(std::function<void(std::uint64_t acked_features)> on_ready);
 
-  // Ends pump() though the device is not gone.
+  // Ends pump() though the device is not gone. What the device has not answered by then is the next server's.
   void cancel();
 
   // Nothing is under way in the ring any more: only then may it be destroyed.

@@ -128,6 +128,12 @@ void memory_port::stop() {
 
 task<void> memory_port::drained() {
   assert(state_ == state::ended);
+  while (const auto untouched = queue_.withdraw()) {  // what an input device had no use for stays the driver's
+    if (slot* const s = find(*untouched)) {
+      s->taken = false;
+      --taken_;
+    }
+  }
   if (pushed_ && taken_ == 0) interrupt();
   co_await until_idle();
   // Whoever called note_if_idle(), or resumed the device that is waited for, is still on the stack below.
@@ -294,6 +300,15 @@ void memory_port::answer(const request_id& id, const transfer& t, answer_status 
   s->waiter = nullptr;
   s->status = status;
   begin(*s, t);
+}
+
+void memory_port::leave(const request_id& id) {
+  slot* const s = find(id);
+  if (!s) return;
+  assert(!s->busy && "a request is left after its transfers");
+  s->taken = false;
+  --taken_;
+  note_if_idle();
 }
 
 void memory_port::begin(slot& s, const transfer& t) {

@@ -63,7 +63,7 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
   void stop();
 
   // Until everything that was taken is answered, and nothing refers to the driver's memory or the port any more. After
-  // stop().
+  // stop(), and after the device has ended.
   task<void> drained();
 
   // The driver resets the queue: when this is done nothing of it is touched any more. Requests that devices hold are
@@ -139,6 +139,7 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
 
   void run(const request_id& id, const transfer& t, transfer_waiter& waiter) override;
   void answer(const request_id& id, const transfer& t, answer_status status) override;
+  void leave(const request_id& id) override;
   void at_turn_end() noexcept override;
   bool ready() noexcept override { return state_ == state::serving && available_.has_new(); }
   void on_ready() noexcept override { take_available(); }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "adapter/node.hpp"
 
+#include "adapter/detached_write.hpp"
+
 #include <linux/virtio_ids.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <system_error>
-#include <thread>
+#include <vector>
 
 namespace vloop::adapter {
 
@@ -15,26 +17,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path sysfs_of(int index) {
-  return fs::path("/sys/bus/virtio/devices") / virtio_name(index);
+fs::path sysfs_of(int index, const system_folders& where = {}) {
+  return where.sys / "bus" / "virtio" / "devices" / virtio_name(index);
+}
+
+// What a folder of sysfs holds; it may go while it is read.
+std::vector<fs::path> entries_of(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code none;
+  for (fs::directory_iterator entry(folder, none), end; !none && entry != end; entry.increment(none))
+    entries.push_back(entry->path());
+  return entries;
 }
 
 // The node of the first entry in a device's folder of that class, such as block/vda.
-std::string node_in(const fs::path& folder) {
+std::string node_in(const fs::path& folder, const fs::path& dev) {
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator(folder, none)) {
-    const fs::path node = fs::path("/dev") / entry.path().filename();
-    if (fs::exists(node, none)) return node.string();
+  for (const auto& entry : entries_of(folder)) {
+    if (fs::exists(dev / entry.filename(), none)) return "/dev/" + entry.filename().string();
   }
   return {};
 }
 
 // input/inputN/eventM
 std::string event_node_in(const fs::path& folder) {
-  std::error_code none;
-  for (const auto& input : fs::directory_iterator(folder, none)) {
-    for (const auto& entry : fs::directory_iterator(input.path(), none)) {
-      const std::string name = entry.path().filename().string();
+  for (const auto& input : entries_of(folder)) {
+    for (const auto& entry : entries_of(input)) {
+      const std::string name = entry.filename().string();
       if (name.rfind("event", 0) == 0) return "/dev/input/" + name;
     }
   }
@@ -47,26 +56,30 @@ std::string virtio_name(int index) {
   return "virtio" + std::to_string(index);
 }
 
-std::string find_node(std::uint32_t device_id, int index) {
-  const fs::path device = sysfs_of(index);
+std::string find_node(std::uint32_t device_id, int index, const system_folders& where) {
+  const fs::path device = sysfs_of(index, where);
   std::error_code none;
   switch (device_id) {
     case VIRTIO_ID_BLOCK:
-      return node_in(device / "block");
+      return node_in(device / "block", where.dev);
     case VIRTIO_ID_INPUT:
       return event_node_in(device / "input");
     case VIRTIO_ID_RNG:
       // All entropy sources share one node; the driver is bound once it has registered its own.
-      return fs::exists(device / "driver", none) && fs::exists("/dev/hwrng", none) ? "/dev/hwrng" : std::string{};
+      return fs::exists(device / "driver", none) && fs::exists(where.dev / "hwrng", none) ? "/dev/hwrng"
+                                                                                          : std::string{};
     default:
       return {};
   }
 }
 
 void drop_scheduler(int index) {
-  std::error_code none;
-  for (const auto& disk : fs::directory_iterator(sysfs_of(index) / "block", none)) {
-    std::thread([choice = disk.path() / "queue" / "scheduler"] { std::ofstream(choice) << "none"; }).detach();
+  for (const auto& disk : entries_of(sysfs_of(index) / "block")) {
+    const fs::path choice = disk / "queue" / "scheduler";
+    std::string now;
+    std::getline(std::ifstream(choice), now);
+    // Even a choice that changes nothing makes the kernel look for a module of that name.
+    if (now.find("[none]") == std::string::npos) write_detached(choice.string(), "none");
   }
 }
 

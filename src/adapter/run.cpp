@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// `vloop run`: build the devices, create them through the transport, serve until told to stop, stop cleanly.
+// Build the devices, create them through the transport or attach to them, serve until told to stop, stop cleanly.
 #include "adapter/run.hpp"
 
+#include "adapter/device_table.hpp"
 #include "adapter/kernel_transport.hpp"
 #include "adapter/served_device.hpp"
+#include "adapter/stored_description.hpp"
 #include "adapter/worker.hpp"
+#include "runtime/setup_error.hpp"
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -16,8 +19,10 @@
 #include <asio/steady_timer.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -52,6 +57,28 @@ void prepare_process(spdlog::logger& log) {
   if (::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0) log.debug("cannot lock memory: no CAP_IPC_LOCK");
 }
 
+// The spec that a description holds; empty if it is no description of ours.
+std::string spec_text_in(const std::string& description) {
+  try {
+    return device_spec_text(parse_stored_description(description).device);
+  } catch (const usage_error&) {
+    return {};
+  }
+}
+
+// A recoverable device that was made of this very spec, and is not among `ours`.
+std::optional<std::uint32_t> same_device(const device_spec& spec,
+                                         const std::vector<std::unique_ptr<served_device>>& ours) {
+  const std::string wanted = device_spec_text(spec);
+  for (const auto& there : list_devices()) {
+    const bool is_ours =
+        std::any_of(ours.begin(), ours.end(), [&](const auto& one) { return one->name() == there.name(); });
+    if (is_ours || !there.recoverable() || spec_text_in(there.description) != wanted) continue;
+    if (there.state != "removing" && there.state != "gone") return there.id;
+  }
+  return std::nullopt;
+}
+
 // What is served, and until when. Made and run on one thread.
 class session {
  public:
@@ -67,8 +94,10 @@ class session {
   int run();
 
  private:
-  void create();
-  void start_workers();
+  void start_workers(const std::vector<std::unique_ptr<device>>& built);
+  void refuse_what_does_not_fit(const std::vector<std::unique_ptr<device>>& built) const;
+  void make_ours(const kernel_transport& kernel, std::vector<std::unique_ptr<device>> built);
+  std::string description_of(const device_spec& spec) const;
   void start_devices();
   void listen();
   void stop();
@@ -79,6 +108,7 @@ class session {
   const run_options& options_;
   asio::io_context main_{1};
   spdlog::logger log_;
+  driver_wait drivers_;
   asio::signal_set signals_;
   asio::steady_timer deadline_;
   std::vector<std::unique_ptr<served_device>> devices_;
@@ -89,9 +119,14 @@ class session {
 };
 
 int session::run() {
-  create();
+  std::vector<std::unique_ptr<device>> built;
+  for (const auto& one : options_.devices) built.push_back(build_device(one.spec));
+  const kernel_transport kernel;
+  log_.info("transport: {}", kernel_transport::description());
+  if (options_.from_living) refuse_what_does_not_fit(built);
   prepare_process(log_);
-  start_workers();
+  start_workers(built);
+  make_ours(kernel, std::move(built));
   listen();
   std::stop_callback on_stop(options_.stop, [this] { asio::post(main_, [this] { stop(); }); });
   // From here on devices exist whose driver may wait for us: no return but through their end.
@@ -105,31 +140,56 @@ int session::run() {
   }
   end_workers();
   if (failure_) std::rethrow_exception(failure_);
-  return clean_ ? 0 : 1;
+  const bool taken_away = std::any_of(devices_.begin(), devices_.end(), [](const auto& d) { return d->taken_away(); });
+  return clean_ && !taken_away ? 0 : 1;
 }
 
-// All or nothing: if one throws, the others' descriptors are closed and nothing was visible to any driver.
-void session::create() {
-  std::vector<std::unique_ptr<device>> built;
-  for (const auto& spec : options_.devices) built.push_back(build_device(spec));
-  const kernel_transport kernel;
-  for (auto& one : built) {
-    auto transport = kernel.create(one->describe());
+void session::start_workers(const std::vector<std::unique_ptr<device>>& built) {
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned by_default = std::min(static_cast<unsigned>(built.size()), cores);
+  loop_options options;
+  options.spin_limit = options_.poll_max;
+  for (const auto& one : built) options.fixed_files += static_cast<std::uint32_t>(one->describe().queues.size());
+  for (unsigned i = 0; i < (options_.threads ? options_.threads : by_default); ++i) {
+    workers_.push_back(std::make_unique<worker>(i, options));
+  }
+  log_.info("runtime: {} worker(s), {}", workers_.size(), workers_.front()->description());
+}
+
+// ATTACH compares too, but by then a living server has let the device go.
+void session::refuse_what_does_not_fit(const std::vector<std::unique_ptr<device>>& built) const {
+  for (std::size_t i = 0; i < built.size(); ++i) {
+    const auto there = options_.devices[i].existing ? find_device(*options_.devices[i].existing) : std::nullopt;
+    if (!there) continue;
+    const auto& d = built[i]->describe();
+    if (const auto why = misfit(there->shape, d); !why.empty())
+      throw setup_error(EINVAL, "cannot serve " + there->name() + " with " + d.kind + " " + d.label, why);
+  }
+}
+
+// All or nothing: if one throws, the others' descriptors are closed. New devices were not visible to any driver yet,
+// existing ones are deserted again.
+void session::make_ours(const kernel_transport& kernel, std::vector<std::unique_ptr<device>> built) {
+  for (std::size_t i = 0; i < built.size(); ++i) {
+    const auto& wanted = options_.devices[i];
+    const auto existing = options_.resume ? same_device(wanted.spec, devices_) : wanted.existing;
+    const auto now = std::chrono::steady_clock::now();
+    auto transport = existing ? kernel.attach(*existing, built[i]->describe(), options_.from_living)
+                              : kernel.create(built[i]->describe(), options_.recovery, description_of(wanted.spec));
     devices_.push_back(std::make_unique<served_device>(
-        main_, log_, std::move(one), std::move(transport),
+        main_, log_, drivers_, std::move(built[i]), std::move(transport), existing ? std::optional(now) : std::nullopt,
         served_device::listener{.there = options_.on_device,
                                 .ended = [this](std::exception_ptr failure) { device_ended(failure); }}));
   }
 }
 
-void session::start_workers() {
-  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
-  const unsigned by_default = std::min(static_cast<unsigned>(devices_.size()), cores);
-  loop_options options;
-  options.spin_limit = options_.poll_max;
-  for (const auto& one : devices_) options.fixed_files += static_cast<std::uint32_t>(one->queue_count());
-  for (unsigned i = 0; i < (options_.threads ? options_.threads : by_default); ++i) {
-    workers_.push_back(std::make_unique<worker>(i, options));
+// For a device that is not recoverable it only tells what is served, and may be missing.
+std::string session::description_of(const device_spec& spec) const {
+  try {
+    return to_text({.device = spec, .threads = options_.threads, .poll_max = options_.poll_max});
+  } catch (const setup_error&) {
+    if (options_.recovery.recoverable()) throw;
+    return {};
   }
 }
 

@@ -13,25 +13,41 @@ namespace vloop::adapter {
 
 namespace {
 
-constexpr std::chrono::seconds driver_wait_max{4};  // then the user is told, within the 5 s that we promise
+using std::chrono::steady_clock;
+
 constexpr std::chrono::milliseconds node_look_interval{10};
+
+// How long, and how often, somebody looks for the first request that completes after ATTACH.
+constexpr std::chrono::seconds completion_wait_max{2};
+constexpr std::chrono::milliseconds completion_look_interval{1};
+
+double milliseconds_since(steady_clock::time_point then) {
+  return std::chrono::duration<double, std::milli>(steady_clock::now() - then).count();
+}
 
 }  // namespace
 
-served_device::served_device(asio::io_context& main, spdlog::logger& log, std::unique_ptr<device> what,
-                             std::unique_ptr<kernel_device> transport, listener tell)
+served_device::served_device(asio::io_context& main, spdlog::logger& log, driver_wait& drivers,
+                             std::unique_ptr<device> what, std::unique_ptr<kernel_device> transport,
+                             std::optional<clock::time_point> attached, listener tell)
     : main_(main),
       log_(log),
+      drivers_(drivers),
       what_(std::move(what)),
       transport_(std::move(transport)),
+      attached_(attached),
       tell_(std::move(tell)),
       name_("vloop" + std::to_string(transport_->id())),
+      places_(what_->describe().queues.size()),
       events_(main, transport_->fd()),
-      node_timer_(main) {
+      node_timer_(main),
+      scheduler_due_(!attached) {
   const auto& d = what_->describe();
+  if (attached_) log_.info("{}: attached in {:.1f} ms", name_, milliseconds_since(*attached_));
   log_.info("{}: stage 1: {} {}: virtio id {}, features {:#x}, {} queue(s) of {}, {} bytes of config", name_, d.kind,
             d.label, d.id, d.features, d.queues.size(), d.queues.front().size, d.config.size());
   for (const auto& note : d.notes) log_.info("{}: {}", name_, note);
+  what_->log_to([this](const std::string& line) { log_.info("{}: {}", name_, line); });
 }
 
 served_device::~served_device() {
@@ -42,16 +58,20 @@ void served_device::start(std::vector<std::unique_ptr<worker>>& workers, std::si
   queues_running_ = queue_count();
   for (std::size_t i = 0; i < queue_count(); ++i) {
     const auto index = static_cast<std::uint16_t>(i);
-    workers[(first + i) % workers.size()]->spawn([this, index](loop& io) { return serve_queue(index, io); });
+    places_[i].on = workers[(first + i) % workers.size()].get();
+    places_[i].on->spawn([this, index](loop& io) { return serve_queue(index, io); });
   }
   wait_for_events();
-  transport_->start();
-  node_deadline_ = std::chrono::steady_clock::now() + driver_wait_max;
-  look_for_node();
+  if (attached_) {
+    look_at_driver();
+  } else {
+    transport_->start();
+  }
+  driver_ready();
 }
 
 void served_device::stop() {
-  if (std::exchange(stopping_, true)) return;
+  if (handing_over_ || std::exchange(stopping_, true)) return;
   node_timer_.cancel();
   transport_->remove();
 }
@@ -72,12 +92,15 @@ task<void> served_device::serve_queue(std::uint16_t index, loop& io) {
   std::exception_ptr failure;
   try {
     kernel_queue transport(*transport_, index, io);
+    places_[index].transport = &transport;
     task_group group;
     bool serving = false;
     std::function<void(std::uint64_t)> on_ready = [&](std::uint64_t features) {
       what_->start(features);
+      if (index == 0) asio::post(main_, [this] { queue_set_up(); });
       if (!std::exchange(serving, true)) group.spawn(serve_requests(transport, io));
     };
+    if (attached_) group.spawn(watch_first_completion(transport, io));
     group.spawn(transport.pump(on_ready));
     std::exception_ptr ended_by;
     try {
@@ -89,6 +112,7 @@ task<void> served_device::serve_queue(std::uint16_t index, loop& io) {
     do {
       co_await io.next_turn();
     } while (!transport.idle());
+    places_[index].transport = nullptr;
     statistics = transport.statistics();
     failure = ended_by;
   } catch (...) {
@@ -107,6 +131,23 @@ task<void> served_device::serve_requests(kernel_queue& transport, loop& io) {
   }
 }
 
+// Nobody is told when the kernel completes a request, so look: how long did those wait that the last server left?
+task<void> served_device::watch_first_completion(kernel_queue& transport, loop& io) {
+  const auto before = transport.statistics().completed;
+  const auto deadline = steady_clock::now() + completion_wait_max;
+  while (!transport.requests().stopped() && steady_clock::now() < deadline) {
+    if (transport.statistics().completed != before) {
+      const double ms = milliseconds_since(*attached_);
+      asio::post(main_, [this, ms] {
+        if (!std::exchange(first_completion_told_, true))
+          log_.info("{}: first request completed {:.1f} ms after ATTACH", name_, ms);
+      });
+      break;
+    }
+    co_await io.sleep(completion_look_interval);
+  }
+}
+
 void served_device::queue_ended(std::uint16_t index, const queue_statistics& s, std::exception_ptr failure) {
   log_.info(
       "{}: queue {}: taken {}, completed {}, in flight {}, errors {}, moved {} B, copied {} B, syncs {}, kicks {}, "
@@ -114,8 +155,11 @@ void served_device::queue_ended(std::uint16_t index, const queue_statistics& s, 
       name_, index, s.taken, s.completed, s.in_flight, s.errors, s.bytes_moved, s.bytes_copied, s.syncs, s.kicks,
       s.interrupts, s.deferred);
   --queues_running_;
+  if (queues_running_ == 0)
+    for (const auto& line : what_->summary()) log_.info("{}: {}", name_, line);
   if (failure && !failure_) failure_ = failure;
   if (failure) force();  // nobody serves that queue: its driver would wait for it
+  if (handing_over_ && queues_running_ == 0) detach();
   end_if_over();
 }
 
@@ -129,7 +173,23 @@ void served_device::wait_for_events() {
 }
 
 void served_device::take_events() {
-  while (transport_->take_event()) {}
+  while (const auto event = transport_->next_event()) {
+    if (*event == device_event::hand_over) hand_over();
+    if (*event == device_event::stop) {
+      log_.info("{}: another process asks for its removal", name_);
+      stop();
+    }
+    if (*event == device_event::taken_away) {
+      taken_away_ = true;
+      stopping_ = true;
+      node_timer_.cancel();
+      log_.error("{}: another process took it away; the kernel answers what is in flight", name_);
+    }
+  }
+  look_at_driver();
+}
+
+void served_device::look_at_driver() {
   const driver_progress now = transport_->progress();
   const std::uint8_t added = now.status & static_cast<std::uint8_t>(~status_);
   if (added & VIRTIO_CONFIG_S_FEATURES_OK)
@@ -138,39 +198,84 @@ void served_device::take_events() {
   if (added & VIRTIO_CONFIG_S_FAILED) log_.error("{}: the driver gave up on the device", name_);
   if (status_ != 0 && now.status == 0 && !now.gone) log_.info("{}: the driver reset the device", name_);
   status_ = now.status;
-  if (!now.gone) return;
+  if (!now.gone || taken_away_) return;
   log_.info("{}: removed", name_);
   if (now.error != 0 && !failure_)
     failure_ = std::make_exception_ptr(setup_error(now.error, "the kernel could not register " + name_));
 }
 
+// Another process wants to serve the device. Its queues end here first: what is under way in the kernel ends there, and
+// what is left goes to the other process.
+void served_device::hand_over() {
+  if (stopping_ || std::exchange(handing_over_, true)) return;
+  log_.info("{}: another process takes over", name_);
+  node_timer_.cancel();
+  for (auto& place : places_) {
+    place.on->post([&place] {
+      if (place.transport) place.transport->cancel();
+    });
+  }
+}
+
+void served_device::detach() {
+  if (ended_ || transport_->progress().gone) return;
+  try {
+    events_.release();
+    transport_->detach();
+    log_.info("{}: handed over", name_);
+  } catch (const std::exception& error) {  // it is being removed already
+    log_.warn("{}: {}", name_, error.what());
+    force();
+  }
+}
+
+// A driver set the queues up; the first time that we see it may be long after.
+void served_device::queue_set_up() {
+  if (++set_ups_ > 1) scheduler_due_ = true;
+  driver_ready();
+}
+
 // The node comes some time after DRIVER_OK; nobody tells us when.
+void served_device::driver_ready() {
+  waiting_since_ = clock::now();
+  look_for_node();
+}
+
 void served_device::look_for_node() {
   const driver_progress now = transport_->progress();
-  if (now.gone) return;
-  const std::string node = now.virtio_index >= 0 ? find_node(what_->describe().id, now.virtio_index) : std::string{};
-  const bool time_is_up = std::chrono::steady_clock::now() >= node_deadline_;
+  if (now.gone || stopping_ || handing_over_) return;
+  // Sysfs is not searched before: with many devices that would be most of what this thread does.
+  const bool bound = now.virtio_index >= 0 && (now.status & VIRTIO_CONFIG_S_DRIVER_OK);
+  const std::string node = bound ? find_node(what_->describe().id, now.virtio_index) : std::string{};
+  const bool time_is_up = clock::now() >= drivers_.deadline(waiting_since_);
   if (!node.empty() || time_is_up) {
     report_node(node, now.virtio_index);
     return;
   }
   node_timer_.expires_after(node_look_interval);
   node_timer_.async_wait([this](const std::error_code& cancelled) {
-    if (!cancelled && !stopping_) look_for_node();
+    if (!cancelled) look_for_node();
   });
 }
 
+// Told once in any case, and again when there is another node to tell of.
 void served_device::report_node(const std::string& node, int virtio_index) {
   const auto& d = what_->describe();
   const std::string bus_name = virtio_index >= 0 ? virtio_name(virtio_index) : std::string{};
+  if (!node.empty() && std::exchange(scheduler_due_, false)) drop_scheduler(virtio_index);
+  if (!node.empty()) drivers_.driver_came(clock::now());
+  const bool late = told_node_.has_value();
+  if (late && (node.empty() || node == *told_node_)) return;
+  told_node_ = node;
   if (node.empty()) {
+    const auto waited = std::chrono::round<std::chrono::seconds>(clock::now() - waiting_since_).count();
     log_.warn("{}: no driver took {} within {} s: modprobe {}; it is served as soon as one does", name_,
-              bus_name.empty() ? "the device" : bus_name, driver_wait_max.count(), driver_module(d.id));
+              bus_name.empty() ? "the device" : bus_name, waited, driver_module(d.id));
   } else {
-    drop_scheduler(virtio_index);
     log_.info("{}: {} is {}", name_, node, d.label);
   }
-  if (tell_.there) tell_.there({d.kind, d.label, bus_name, node});
+  if (tell_.there)
+    tell_.there({.kind = d.kind, .label = d.label, .id = name_, .virtio = bus_name, .node = node, .late = late});
 }
 
 void served_device::end_if_over() {

@@ -15,6 +15,8 @@ namespace vloop {
 
 namespace {
 
+using namespace std::chrono_literals;
+
 void require(bool holds, const char* otherwise) {
   if (!holds) throw std::invalid_argument(otherwise);
 }
@@ -35,6 +37,34 @@ direct_mode choice_of(direct_io direct) {
   throw std::invalid_argument("disk: direct is none of automatic, on and off");
 }
 
+exit_policy policy_of(on_exit choice) {
+  switch (choice) {
+    case on_exit::fail:
+      return exit_policy::fail;
+    case on_exit::queue:
+      return exit_policy::queue;
+    case on_exit::reissue:
+      return exit_policy::reissue;
+    case on_exit::fail_fast:
+      return exit_policy::fail_fast;
+  }
+  throw std::invalid_argument("server_options: when_program_ends is none of fail, queue, reissue and fail_fast");
+}
+
+blk_options checked(const disk& what) {
+  require(!what.path.empty(), "disk: the path is empty");
+  require(is_serial(what.serial), "disk: the serial has more than 20 bytes, or one that is not printable ASCII");
+  require(what.queues >= 1 && what.queues <= queues_max, "disk: queues is not from 1 to 64");
+  require(is_ring_size(what.queue_size), "disk: queue_size is not a power of two from 4 to 1024");
+  return {what.path, what.read_only, what.serial, what.queues, what.queue_size, choice_of(what.direct)};
+}
+
+rng_options checked(const entropy& what) {
+  require(!what.source.empty(), "entropy: the source is empty");
+  require(is_ring_size(what.queue_size), "entropy: queue_size is not a power of two from 4 to 1024");
+  return {what.source, what.queue_size};
+}
+
 }  // namespace
 
 struct server::state {
@@ -44,15 +74,20 @@ struct server::state {
 };
 
 server::server(server_options options) : state_(std::make_unique<state>()) {
+  require(options.grace >= 1ms && options.grace <= 1h, "server_options: grace is not from 1 ms to 1 h");
+  require(options.take_over_timeout >= 0ms && options.take_over_timeout <= take_over_wait_max,
+          "server_options: take_over_timeout is not from 0 to 60 s");
   auto& run = state_->run;
   run.threads = options.threads;
   run.poll_max = options.poll_max;
+  run.recovery = {policy_of(options.when_program_ends), options.grace};
+  if (options.take_over_timeout > 0ms) run.from_living = take_over{options.take_over_timeout};
   run.handle_signals = options.handle_signals;
   run.on_stuck = std::move(options.on_stuck);
   run.stop = state_->stopping.get_token();
   if (options.on_ready) {
     run.on_device = [tell = std::move(options.on_ready)](const adapter::device_there& device) {
-      tell({device.kind, device.label, device.node});
+      tell({device.kind, device.label, device.node, device.id});
     };
   }
 }
@@ -60,18 +95,19 @@ server::server(server_options options) : state_(std::make_unique<state>()) {
 server::~server() = default;
 
 void server::add(const disk& what) {
-  require(!what.path.empty(), "disk: the path is empty");
-  require(is_serial(what.serial), "disk: the serial has more than 20 bytes, or one that is not printable ASCII");
-  require(what.queues >= 1 && what.queues <= queues_max, "disk: queues is not from 1 to 64");
-  require(is_ring_size(what.queue_size), "disk: queue_size is not a power of two from 4 to 1024");
-  state_->run.devices.emplace_back(
-      blk_options{what.path, what.read_only, what.serial, what.queues, what.queue_size, choice_of(what.direct)});
+  state_->run.devices.push_back({checked(what)});
 }
 
 void server::add(const entropy& what) {
-  require(!what.source.empty(), "entropy: the source is empty");
-  require(is_ring_size(what.queue_size), "entropy: queue_size is not a power of two from 4 to 1024");
-  state_->run.devices.emplace_back(rng_options{what.source, what.queue_size});
+  state_->run.devices.push_back({checked(what)});
+}
+
+void server::recover(std::uint32_t id, const disk& what) {
+  state_->run.devices.push_back({checked(what), id});
+}
+
+void server::recover(std::uint32_t id, const entropy& what) {
+  state_->run.devices.push_back({checked(what), id});
 }
 
 void server::run() {

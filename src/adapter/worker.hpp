@@ -11,6 +11,7 @@
 #include <exception>
 #include <functional>
 #include <future>
+#include <string>
 #include <thread>
 
 namespace vloop::adapter {
@@ -32,6 +33,9 @@ class worker {
 
   // Waits for all tasks to end, then for the thread. Call it once the tasks have a reason to end.
   void stop();
+
+  // What the loop says of itself, for the log; before stop().
+  std::string description() const { return loop_->description(); }
 
   // The loop's counters; after stop().
   const loop_counters& counters() const { return counters_; }

@@ -72,6 +72,7 @@ device_description describe(const blk_options& options, const backing_file& file
   d.id = virtio_id_block;
   d.features = features_of(options);
   d.config = config_of(options, sectors, file.block_size());
+  d.config_changes = sizeof(virtio_blk_config::capacity);
   d.queues.assign(options.queues, {.size = options.queue_size,
                                    .when_process_dies = queue_description::on_death::reply,
                                    .death_status = VIRTIO_BLK_S_IOERR});

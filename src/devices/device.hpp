@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -37,10 +38,20 @@ struct file_description {
   std::uint32_t offset_alignment = 1;
 };
 
+// One of several contents of the configuration space, of which the driver selects one (virtio 1.3, 5.8.4): it writes
+// the selectors into bytes 0 and 1, and reads the length in byte 2 and the contents from byte 8 on.
+struct config_page {
+  std::uint8_t select = 0;
+  std::uint8_t subsel = 0;
+  std::vector<std::byte> bytes;  // 1 to 128
+};
+
 struct device_description {
-  std::uint32_t id = 0;           // virtio device id: 2 blk, 4 entropy, 18 input
-  std::uint64_t features = 0;     // device type features only; transports add and clear their own
-  std::vector<std::byte> config;  // device configuration space, little endian, as the driver reads it
+  std::uint32_t id = 0;            // virtio device id: 2 blk, 4 entropy, 18 input
+  std::uint64_t features = 0;      // device type features only; transports add and clear their own
+  std::vector<std::byte> config;   // device configuration space, little endian, as the driver reads it
+  std::size_t config_changes = 0;  // so many bytes at its front may differ from one server of a device to the next
+  std::vector<config_page> pages;  // if there are any, they are the configuration space, and config is empty
   std::vector<queue_description> queues;
   std::vector<file_description> files;
   std::string kind;                // "blk": as on the command line
@@ -60,6 +71,12 @@ class device {
 
   // Serves one queue until next() gives nullopt; by then every request taken from it has been answered.
   virtual task<void> serve(queue& requests, loop& io) = 0;
+
+  // Where lines go that a user may want to see while it runs; from any thread. Called once, before start().
+  virtual void log_to(std::function<void(const std::string&)>) {}
+
+  // What it counted, one line each, for the log. After all serve() have ended.
+  virtual std::vector<std::string> summary() const { return {}; }
 };
 
 }  // namespace vloop

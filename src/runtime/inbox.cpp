@@ -8,9 +8,8 @@ inbox::~inbox() {
   while (first_) first_ = std::move(first_->next_);
 }
 
-bool inbox::put(std::unique_ptr<job> work) {
+bool inbox::add(std::unique_ptr<job> work) noexcept {
   job* const added = work.get();
-  const std::lock_guard lock(mutex_);
   const bool was_empty = first_ == nullptr;
   (was_empty ? first_ : last_->next_) = std::move(work);
   last_ = added;

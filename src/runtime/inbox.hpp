@@ -44,12 +44,25 @@ class inbox {
   ~inbox();
 
   /// Any thread. True: it was empty, so its owner must be woken.
-  bool put(std::unique_ptr<job> work);
+  bool put(std::unique_ptr<job> work) {
+    return put(std::move(work), [] {});
+  }
+
+  /// The same, and calls `wake` if it was empty, before the owner can take the job: with that it may end, and what
+  /// wakes it with it.
+  template <class Wake>
+  bool put(std::unique_ptr<job> work, Wake&& wake) {
+    const std::lock_guard lock(mutex_);
+    const bool was_empty = add(std::move(work));
+    if (was_empty) wake();
+    return was_empty;
+  }
 
   /// The owner's thread: runs, in the order in which they came, the jobs that were there when it was called. How many.
   std::size_t run_all() noexcept;
 
  private:
+  bool add(std::unique_ptr<job> work) noexcept;  // with mutex_
   std::unique_ptr<job> take() noexcept;
 
   std::mutex mutex_;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cassert>
 #include <cerrno>
@@ -86,6 +87,37 @@ constexpr std::uint64_t turns_between_asking = 64;
   std::abort();
 }
 
+std::string flag_names(unsigned flags) {
+  struct name {
+    unsigned flag;
+    const char* text;
+  };
+  constexpr std::array<name, 5> names{{{IORING_SETUP_SUBMIT_ALL, "SUBMIT_ALL"},
+                                       {IORING_SETUP_SINGLE_ISSUER, "SINGLE_ISSUER"},
+                                       {IORING_SETUP_DEFER_TASKRUN, "DEFER_TASKRUN"},
+                                       {IORING_SETUP_COOP_TASKRUN, "COOP_TASKRUN"},
+                                       {IORING_SETUP_TASKRUN_FLAG, "TASKRUN_FLAG"}}};
+  std::string text;
+  for (const auto& [flag, its_name] : names) {
+    if ((flags & flag) == 0) continue;
+    if (!text.empty()) text += '|';
+    text += its_name;
+  }
+  return text.empty() ? "no flags" : text;
+}
+
+const char* what_it_lacks(ring_mode mode) {
+  switch (mode) {
+    case ring_mode::deferred:
+      return "";
+    case ring_mode::cooperative:
+      return "; fallback: no DEFER_TASKRUN (Linux 6.1)";
+    case ring_mode::interrupting:
+      return "; fallback: no COOP_TASKRUN (Linux 5.19)";
+  }
+  return "";
+}
+
 }  // namespace
 
 loop::loop(const loop_options& options)
@@ -95,7 +127,7 @@ loop::loop(const loop_options& options)
       wake_(*this),
       spin_(options.spin_limit) {
   static_cast<void>(rings_gone.load(std::memory_order_acquire));
-  io_uring_register_ring_fd(&ring_);  // saves a file lookup per enter; older kernels do without
+  descriptor_registered_ = io_uring_register_ring_fd(&ring_) == 1;  // saves a file lookup per enter
   wake_fd_ = eventfd(0, EFD_CLOEXEC);
   const int error = wake_fd_ < 0 ? errno : -io_uring_register_files_sparse(&ring_, options.fixed_files + 1);
   if (error != 0) {
@@ -113,9 +145,17 @@ loop::~loop() {
   assert(on_this_thread() && "a loop is destroyed on the thread that made it");
   assert(!running_);
   drain();
+  // Up to Linux 6.3 a file that was given up is put a second late, and keeps its module in use: only when the whole
+  // table is given up does the kernel do it now.
+  io_uring_unregister_files(&ring_);
   rings_gone.fetch_add(1, std::memory_order_release);
   io_uring_queue_exit(&ring_);
   close(wake_fd_);
+}
+
+std::string loop::description() const {
+  return "io_uring with " + flag_names(setup_flags(mode_)) + what_it_lacks(mode_) +
+         (descriptor_registered_ ? "" : "; fallback: the ring's descriptor is not registered (Linux 5.18)");
 }
 
 void loop::run(task<void> root) {
@@ -310,10 +350,11 @@ void loop::complete_later(completion& done, std::int32_t result) noexcept {
 // ---- other threads ----
 
 void loop::post_job(std::unique_ptr<job> work) {
-  if (!inbox_.put(std::move(work))) return;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
-  assert(written == sizeof one);
+  inbox_.put(std::move(work), [this] {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
+    assert(written == sizeof one);
+  });
 }
 
 void loop::read_wake() noexcept {

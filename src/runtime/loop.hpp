@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -156,6 +157,8 @@ class loop {
 
   [[nodiscard]] const loop_counters& counters() const noexcept { return counters_; }
   [[nodiscard]] ring_mode mode() const noexcept { return mode_; }
+  /// For a log: how the ring is set up, and what was done without. Any thread.
+  [[nodiscard]] std::string description() const;
   [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
   [[nodiscard]] const idle_spin& spin() const noexcept { return spin_; }
 
@@ -208,7 +211,8 @@ class loop {
   bool running_ = false;
   bool closing_ = false;
   io_uring ring_{};
-  const ring_mode mode_;  // after ring_: making the ring decides it
+  const ring_mode mode_;                // after ring_: making the ring decides it
+  bool descriptor_registered_ = false;  // of the ring, with itself
   int wake_fd_ = -1;
   wake_read wake_;
   inbox inbox_;

@@ -10,7 +10,7 @@ queue::queue(std::uint16_t index, std::uint16_t size, queue_port& port)
 
 queue::~queue() {
   assert(in_flight_ == 0 && "a queue went away before its requests were answered");
-  assert(!waiters_first_ && "a queue went away under a coroutine that waits for it");
+  assert(!waiters_first_ && !arrival_ && "a queue went away under a coroutine that waits for it");
 }
 
 std::optional<request> queue::take() {
@@ -35,6 +35,11 @@ void queue::deliver(const fetched& what) {
   }
   ready_[(ready_first_ + ready_count_) % size_] = what;
   ++ready_count_;
+  wake();
+}
+
+void queue::wake() {
+  if (arrival_operation* const waiter = std::exchange(arrival_, nullptr)) waiter->waiting_.resume();
 }
 
 void queue::stop() {
@@ -45,6 +50,16 @@ void queue::stop() {
     if (!waiters_first_) waiters_last_ = nullptr;
     waiter->waiting_.resume();
   }
+  wake();
+}
+
+std::optional<request_id> queue::withdraw() {
+  assert(stopped_);
+  if (ready_count_ == 0) return std::nullopt;
+  const request_id oldest = ready_[ready_first_].id;
+  ready_first_ = (ready_first_ + 1) % size_;
+  --ready_count_;
+  return oldest;
 }
 
 void queue::answer(request&& r, const transfer& t, answer_status status) {
@@ -53,6 +68,14 @@ void queue::answer(request&& r, const transfer& t, answer_status status) {
   assert(in_flight_ > 0);
   --in_flight_;
   port_.answer(r.what_.id, t, status);
+}
+
+void queue::leave(request&& r) {
+  assert(r.from_ == this && "a request was left after it was answered, or to another queue than its own");
+  r.from_ = nullptr;
+  assert(in_flight_ > 0);
+  --in_flight_;
+  port_.leave(r.what_.id);
 }
 
 void queue::next_operation::await_suspend(std::coroutine_handle<> waiting) noexcept {

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -67,6 +68,9 @@ class request {
     std::memcpy(&value, what_.inline_bytes.data(), sizeof(T));
     return value;
   }
+
+  // All of the first bytes that came with the request: of its readable part, or less. They go with the token.
+  std::span<const std::byte> front() const { return std::span(what_.inline_bytes).first(what_.inline_size); }
 
   // Awaitable: moves bytes without answering the request. Gives the bytes moved, or -errno.
   class run_operation;

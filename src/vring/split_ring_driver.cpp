@@ -84,6 +84,7 @@ std::optional<std::uint16_t> split_ring_driver::add_indirect(std::span<const buf
 void split_ring_driver::make_available(std::uint16_t head) {
   store(ring_.available->ring[added_ % ring_.size], head, std::memory_order_relaxed);
   ++added_;
+  ++in_flight_;
 }
 
 bool split_ring_driver::publish() {
@@ -103,12 +104,17 @@ bool split_ring_driver::publish() {
 std::optional<split_ring_driver::used_entry> split_ring_driver::collect() {
   // Orders this load of used->idx before our loads of the entry and of the buffers; pairs with the device's releasing
   // store of it (2.7.14).
-  if (load(ring_.used->idx, std::memory_order_acquire) == collected_) return std::nullopt;
+  const std::uint16_t news = static_cast<std::uint16_t>(load(ring_.used->idx, std::memory_order_acquire) - collected_);
+  if (news == 0) return std::nullopt;
+  // What lies in the ring beyond what the device can have used is of an earlier round.
+  constexpr used_entry wrong{.head = 0, .written = 0, .valid = false};
+  if (news > in_flight_) return wrong;
   vring_used_elem& entry = ring_.used->ring[collected_ % ring_.size];
   const std::uint32_t id = std::atomic_ref(entry.id).load(std::memory_order_relaxed);
   const std::uint32_t written = std::atomic_ref(entry.len).load(std::memory_order_relaxed);
   ++collected_;
-  if (id >= ring_.size || descriptors_of_[id].empty()) return used_entry{.head = 0, .written = 0, .valid = false};
+  if (id >= ring_.size || descriptors_of_[id].empty()) return wrong;
+  --in_flight_;
   free_.insert(free_.end(), descriptors_of_[id].begin(), descriptors_of_[id].end());
   descriptors_of_[id].clear();
   return used_entry{.head = static_cast<std::uint16_t>(id), .written = written, .valid = true};

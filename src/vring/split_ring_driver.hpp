@@ -21,7 +21,8 @@ class split_ring_driver {
   struct used_entry {
     std::uint16_t head;
     std::uint32_t written;
-    bool valid;  // false: the device named a head that is not in flight; the rest means nothing then
+    bool valid;  // false: the device named a head that is not in flight, or gave back more than it has; the rest means
+                 // nothing then
   };
 
   // Zeroes the ring. The ring's memory outlives this.
@@ -56,6 +57,7 @@ class split_ring_driver {
   std::vector<std::vector<std::uint16_t>> descriptors_of_;  // by head: its chain while in flight, else empty
   std::uint16_t added_ = 0;                                 // index behind the last head written to the available ring
   std::uint16_t published_ = 0;                             // what avail->idx says
+  std::uint16_t in_flight_ = 0;                             // heads that the device has
   std::uint16_t collected_ = 0;                             // used entries before this one are taken
 };
 

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+#include "vhost_user/control.hpp"
+
+#include <linux/virtio_config.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <utility>
+
+#include "runtime/setup_error.hpp"
+
+namespace vloop::vhost_user {
+namespace {
+
+constexpr std::chrono::seconds relay_pause_max{5};
+constexpr std::chrono::milliseconds look_again_after{50};
+
+owned_fd make_event() {
+  owned_fd fd(::eventfd(0, EFD_CLOEXEC));
+  if (!fd) throw setup_error(errno, "cannot make an eventfd");
+  return fd;
+}
+
+}  // namespace
+
+queue_events::queue_events() : kick(make_event()), call(make_event()), error(make_event()) {}
+
+// ---- from other threads ----
+
+control::control(client daemon, const offer& terms, const shared_memory& memory,
+                 const std::vector<queue_events>& events, way_back back)
+    : daemon_(std::move(daemon)),
+      terms_(terms),
+      memory_(memory),
+      events_(events),
+      back_(std::move(back)),
+      end_(make_event()) {
+  daemon_.link().end_waits_by(end_.get());
+}
+
+control::~control() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(end_.get(), &one, sizeof one);
+  if (thread_.joinable()) thread_.join();
+}
+
+void control::log_to(log_function log) {
+  const std::lock_guard held(lock_);
+  log_ = std::move(log);
+}
+
+void control::begin(std::uint64_t acknowledged) {
+  const std::lock_guard held(lock_);
+  if (state_ == state::waiting) {
+    state_ = state::starting;
+    acknowledged_ = acknowledged;
+    thread_ = std::thread([this] { run(); });
+  } else if (acknowledged != acknowledged_ && state_ != state::failed) {
+    state_ = state::failed;
+    failure_ = std::make_exception_ptr(
+        setup_error(EPROTO, daemon_.link().name(),
+                    "the driver acknowledged other features than before, and its rings run with those"));
+    for (const auto& one : places_) tell(one);
+  }
+}
+
+control::seat::seat(control& of, loop& io, audience& who)
+    : of_(of), place_(std::make_shared<place>(place{.io = &io, .who = &who})) {
+  const std::lock_guard held(of_.lock_);
+  place_->paused = of_.losses_;  // its ring is new
+  of_.places_.push_back(place_);
+  of_.tell(place_);
+}
+
+control::seat::~seat() {
+  place_->who = nullptr;
+  const std::lock_guard held(of_.lock_);  // from here on nothing is posted to the loop
+  std::erase(of_.places_, place_);
+  of_.relays_paused_.notify_all();
+}
+
+// With the lock held.
+void control::tell(const std::shared_ptr<seat::place>& one) {
+  if (state_ == state::running) {
+    one->io->post([one] {
+      if (one->who) one->who->started();
+    });
+  } else if (state_ == state::lost) {
+    one->io->post([this, one, loss = losses_] {
+      if (one->who) one->who->paused();
+      const std::lock_guard held(lock_);
+      one->paused = loss;
+      relays_paused_.notify_all();
+    });
+  } else if (state_ == state::failed) {
+    one->io->post([one, failure = failure_] {
+      if (one->who) one->who->failed(failure);
+    });
+  }
+}
+
+void control::become(state now, std::exception_ptr failure) {
+  const std::lock_guard held(lock_);
+  if (state_ == state::failed) return;
+  state_ = now;
+  failure_ = failure;
+  if (now == state::lost) ++losses_;
+  for (const auto& one : places_) tell(one);
+}
+
+// ---- the thread ----
+
+void control::run() {
+  sigset_t all;  // signals are the main thread's
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  try {
+    while (serve_once() && come_again()) {}
+  } catch (const std::system_error& error) {
+    if (error.code().value() != ECANCELED) become(state::failed, std::current_exception());
+  } catch (...) {
+    become(state::failed, std::current_exception());
+  }
+}
+
+// True: the daemon is gone, and may come back. False: nobody needs it any more.
+bool control::serve_once() {
+  try {
+    set_up_device();
+    become(state::running);
+    say("vhost-user: stage 3: the daemon has the features, the memory and the rings");
+    watch();
+    return false;
+  } catch (const std::system_error& error) {
+    if (error.code().value() != ECONNRESET || back_.wait_max.count() == 0) throw;
+    say(std::string(error.what()) + ": waiting " + std::to_string(back_.wait_max.count()) + " s for it to come back");
+    return true;
+  }
+}
+
+bool control::come_again() {
+  const auto began = std::chrono::steady_clock::now();
+  become(state::lost);
+  wait_for_relays();
+  auto found = find_daemon(began + back_.wait_max);
+  if (!found) return false;
+  const auto took = std::chrono::steady_clock::now() - began;
+  {
+    const std::lock_guard held(lock_);
+    daemon_ = *std::move(found);
+  }
+  status_ = 0;
+  say("vhost-user: the daemon is back after " +
+      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()) + " ms");
+  return true;
+}
+
+// Until no relay uses the ring that the last daemon had.
+void control::wait_for_relays() {
+  std::unique_lock held(lock_);
+  const auto paused = [this] {
+    return std::all_of(places_.begin(), places_.end(), [this](const auto& one) { return one->paused == losses_; });
+  };
+  if (!relays_paused_.wait_for(held, relay_pause_max, paused))
+    throw setup_error(ETIMEDOUT, daemon_.link().name(), "a worker does not take its ring back");
+}
+
+// nullopt: nobody needs it any more. One that goes away while it is asked is looked for again.
+std::optional<client> control::find_daemon(std::chrono::steady_clock::time_point deadline) {
+  while (!told_to_end(look_again_after)) {
+    if (std::chrono::steady_clock::now() >= deadline)
+      throw setup_error(ETIMEDOUT, daemon_.link().name(),
+                        "it did not come back within " + std::to_string(back_.wait_max.count()) + " s");
+    try {
+      client found = back_.connect();
+      found.link().end_waits_by(end_.get());
+      refuse_another(back_.ask(found));
+      return found;
+    } catch (const std::system_error& error) {
+      if (error.code().value() == EPROTO || error.code().value() == EINVAL) throw;
+    }
+  }
+  return std::nullopt;
+}
+
+void control::refuse_another(const offer& now) const {
+  const bool same = now.virtio_features == terms_.virtio_features &&
+                    now.protocol_features == terms_.protocol_features && now.queues == terms_.queues &&
+                    now.config == terms_.config;
+  if (!same)
+    daemon_.link().refuse("its return", EPROTO, "it has come back with other features, queues or configuration");
+}
+
+bool control::told_to_end(std::chrono::milliseconds wait) const {
+  pollfd end{.fd = end_.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&end, 1, static_cast<int>(wait.count())) > 0;
+}
+
+void control::set_up_device() {
+  std::uint64_t features;
+  {
+    const std::lock_guard held(lock_);
+    features = features_for_daemon(terms_, acknowledged_);
+  }
+  if (terms_.has(protocol_feature::status)) {
+    daemon_.set(request_code::set_status, 0);
+    add_status(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+  }
+  daemon_.set(request_code::set_features, features);
+  char text[32];
+  std::snprintf(text, sizeof text, "%#llx", static_cast<unsigned long long>(features));
+  say("vhost-user: stage 3: SET_FEATURES " + std::string(text));
+  if (terms_.has(protocol_feature::status)) {
+    add_status(VIRTIO_CONFIG_S_FEATURES_OK);
+    if ((daemon_.get(request_code::get_status) & VIRTIO_CONFIG_S_FEATURES_OK) == 0)
+      daemon_.link().refuse("GET_STATUS", EPROTO, "it does not accept the features " + std::string(text));
+  }
+  daemon_.set_memory(memory_.table(), memory_.fd());
+  for (std::uint32_t i = 0; i < events_.size(); ++i) set_up_queue(i);
+  if (terms_.has(protocol_feature::status)) add_status(VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+void control::add_status(std::uint8_t bits) {
+  status_ |= bits;
+  daemon_.set(request_code::set_status, status_);
+}
+
+void control::set_up_queue(std::uint32_t index) {
+  const queue_memory& q = memory_.queue(index);
+  const auto address = [&](const void* part) {
+    const auto inside = static_cast<const std::byte*>(part) - memory_.at(0, 0).data();
+    return shared_memory::address_of(static_cast<std::uint64_t>(inside));
+  };
+  daemon_.set_vring(request_code::set_vring_num, index, q.ring.size);
+  daemon_.set_vring(request_code::set_vring_base, index, 0);
+  daemon_.set_vring_address({.index = index,
+                             .descriptors = address(q.ring.descriptors),
+                             .used = address(q.ring.used),
+                             .available = address(q.ring.available)});
+  daemon_.set_vring_fd(request_code::set_vring_err, index, events_[index].error.get());
+  daemon_.set_vring_fd(request_code::set_vring_call, index, events_[index].call.get());
+  daemon_.set_vring_fd(request_code::set_vring_kick, index, events_[index].kick.get());
+  // Without protocol features a ring runs from its kick descriptor on.
+  if (terms_.virtio_features & has_protocol_features) daemon_.set_vring(request_code::set_vring_enable, index, 1);
+}
+
+// Until the daemon does something: it is asked nothing here, so whatever comes ends its service.
+void control::watch() {
+  std::vector<pollfd> waits{{.fd = end_.get(), .events = POLLIN, .revents = 0},
+                            {.fd = daemon_.link().fd(), .events = POLLIN | POLLRDHUP, .revents = 0}};
+  for (const auto& one : events_) waits.push_back({.fd = one.error.get(), .events = POLLIN, .revents = 0});
+  for (;;) {
+    if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR)
+      throw setup_error(errno, "cannot watch " + daemon_.link().name());
+    if (waits[0].revents != 0) return;
+    if (waits[1].revents != 0) look_at_socket();
+    for (std::size_t i = 2; i < waits.size(); ++i)
+      if (waits[i].revents != 0)
+        daemon_.link().refuse("its rings", EPROTO, "it reports an error of queue " + std::to_string(i - 2));
+  }
+}
+
+void control::look_at_socket() const {
+  char byte;
+  const ssize_t got = ::recv(daemon_.link().fd(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+  if (got > 0) daemon_.link().refuse("its socket", EPROTO, "it sent a message that nobody asked for");
+  if (got == 0 || (errno != EAGAIN && errno != EINTR))
+    daemon_.link().refuse("its socket", ECONNRESET, "it closed the connection, or died");
+}
+
+void control::say(const std::string& line) {
+  log_function log;
+  {
+    const std::lock_guard held(lock_);
+    log = log_;
+  }
+  if (log) log(line);
+}
+
+}  // namespace vloop::vhost_user

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Stage 1 over the socket: what the daemon says of its device, checked, and made into what its driver may be told.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vhost_user/client.hpp"
+#include "vhost_user/device_type.hpp"
+
+namespace vloop::vhost_user {
+
+// The bytes of requests that may be with a daemon at a time, of each queue, and of one request.
+constexpr std::uint32_t pool_bytes_per_queue = 8U << 20;
+constexpr std::uint32_t request_bytes_max = 4U << 20;
+
+struct offer {
+  std::uint64_t virtio_features = 0;    // as the daemon says, transport bits and all
+  std::uint64_t protocol_features = 0;  // that both sides have
+  std::uint16_t queues = 1;
+  std::vector<std::byte> config;                      // for the driver
+  std::uint64_t device_features = 0;                  // for the driver
+  std::uint32_t piece_bytes_max = request_bytes_max;  // of one descriptor that the daemon gets
+  std::vector<std::string> notes;                     // for the log
+
+  bool has(protocol_feature feature) const { return (protocol_features & bit(feature)) != 0; }
+};
+
+// Asks for everything. `queues`: as many as the user wants. Throws setup_error.
+offer ask_for_offer(client& daemon, const device_type& type, std::optional<std::uint16_t> queues,
+                    std::uint16_t queue_size);
+
+// What the daemon is told of the driver's choice.
+std::uint64_t features_for_daemon(const offer& from, std::uint64_t acknowledged);
+
+}  // namespace vloop::vhost_user
