@@ -9,6 +9,8 @@
 . "${BASH_SOURCE[0]%/*}/distribution.sh"
 
 apt_root=$cache/apt
+# Whose packages it lists: this machine's, unless somebody who needs others says so before it is written.
+apt_root_architectures=()
 debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # The mirror this machine is set up for: we add suites, never a host.
@@ -16,6 +18,13 @@ machine_mirror() {
   # shellcheck disable=SC2016 # the dollar signs are apt's
   apt-get indextargets --format '$(CODENAME) $(RELEASE) $(SITE)' 'Created-By: Packages' |
     awk -v suite="$suite" '$1 == suite || $2 == suite { print $3; exit }'
+}
+
+# The same for security updates, which have an archive of their own: empty if this machine takes none.
+machine_security_mirror() {
+  # shellcheck disable=SC2016 # the dollar signs are apt's
+  apt-get indextargets --format '$(CODENAME) $(SITE)' 'Created-By: Packages' |
+    awk -v suite="$suite-security" '$1 == suite { print $2; exit }'
 }
 
 # The suites that hold both kernels (6.12 and 6.1), with build tools that run on this release's libc.
@@ -26,9 +35,31 @@ apt_root_suites() {
   esac
 }
 
+# Kernels as users run them: an older 6.1 stops hwrng's thread twice when an rng goes soon after it came (CVE-2026-45949).
+apt_root_security_suites() {
+  case $suite in
+    bookworm) echo bookworm-security ;;
+    *) echo trixie-security bookworm-security ;;
+  esac
+}
+
+# apt_source URI ARCHITECTURES SUITE...: in the form of a .sources file.
+apt_source() {
+  cat <<EOF
+Types: deb
+URIs: $1
+Suites: ${*:3}
+Components: main
+Architectures: $2
+Signed-By: $debian_keyring
+
+EOF
+}
+
 # How to reach the network (proxy, time-outs) is the machine's business: taken over. Hooks and pins are not.
 write_apt_root() {
-  local mirror
+  local mirror security architectures=("${apt_root_architectures[@]}")
+  [ ${#architectures[@]} -gt 0 ] || architectures=("$(dpkg --print-architecture)")
   mirror=$(machine_mirror)
   if [ -z "$mirror" ]; then
     # A machine whose lists were never fetched (a fresh container) still names its mirror once they are.
@@ -38,13 +69,12 @@ write_apt_root() {
   [ -n "$mirror" ] || die "found no mirror for '$suite' in this machine's apt sources (apt-get indextargets)"
   [ -r "$debian_keyring" ] || die "no $debian_keyring: install debian-archive-keyring"
   mkdir -p "$apt_root"/{lists/partial,archives/partial,empty}
-  cat >"$apt_root/debian.sources" <<EOF
-Types: deb
-URIs: $mirror
-Suites: $(apt_root_suites)
-Components: main
-Signed-By: $debian_keyring
-EOF
+  security=$(machine_security_mirror)
+  # shellcheck disable=SC2046 # the suites are words
+  {
+    apt_source "$mirror" "${architectures[*]}" $(apt_root_suites)
+    [ -z "$security" ] || apt_source "$security" "${architectures[*]}" $(apt_root_security_suites)
+  } >"$apt_root/debian.sources"
   {
     apt-config dump | grep -E '^Acquire::' || true
     cat <<EOF
@@ -57,6 +87,7 @@ Dir::Etc::preferencesparts "$apt_root/empty";
 Dir::State::lists "$apt_root/lists";
 Dir::Cache "$apt_root";
 APT::Sandbox::User "root";
+APT::Architectures { $(printf '"%s"; ' "${architectures[@]}")};
 EOF
   } >"$apt_root/apt.conf"
 }

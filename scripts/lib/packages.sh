@@ -8,7 +8,11 @@
 # shellcheck disable=SC2034 # some of the lists are for those who source this
 build_packages=(g++ make meson ninja-build pkg-config python3 liburing-dev libasio-dev libfmt-dev libspdlog-dev libcli11-dev)
 kernel_packages=(gcc libc6-dev libelf1 kmod xz-utils cpio)
-vm_packages=(qemu-system-x86 busybox-static fio e2fsprogs xfsprogs dosfstools evtest strace util-linux procps iproute2)
+arm64_packages=(gcc-aarch64-linux-gnu)
+debug_kernel_packages=(bc bison flex libelf-dev)
+dkms_packages=(dkms pahole)
+vm_packages=(qemu-system-x86 qemu-system-common busybox-static fio e2fsprogs xfsprogs dosfstools evtest strace util-linux procps
+  iproute2 dmsetup)
 check_packages=(git sparse shellcheck groff-base clang-format clang-19 libclang-rt-19-dev)
 fetch_packages=(ca-certificates debian-archive-keyring)
 
@@ -40,6 +44,6 @@ install_packages() {
 }
 
 install_all_packages() {
-  install_packages "${build_packages[@]}" "${kernel_packages[@]}" "${vm_packages[@]}" "${check_packages[@]}" \
-    "${fetch_packages[@]}"
+  install_packages "${build_packages[@]}" "${kernel_packages[@]}" "${arm64_packages[@]}" "${debug_kernel_packages[@]}" \
+    "${dkms_packages[@]}" "${vm_packages[@]}" "${check_packages[@]}" "${fetch_packages[@]}"
 }

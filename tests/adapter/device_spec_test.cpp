@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_exception.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <filesystem>
 
 using namespace vloop;
 using Catch::Matchers::ContainsSubstring;
@@ -13,6 +14,9 @@ namespace {
 
 blk_options blk_of(std::string_view text) {
   return std::get<blk_options>(parse_device_spec(text));
+}
+input_options input_of(std::string_view text) {
+  return std::get<input_options>(parse_device_spec(text));
 }
 rng_options rng_of(std::string_view text) {
   return std::get<rng_options>(parse_device_spec(text));
@@ -73,6 +77,31 @@ TEST_CASE("an rng needs nothing and takes a source") {
   CHECK(rng_of("rng=/a,,b,queue-size=16").source == "/a,b");
 }
 
+TEST_CASE("an external device is a socket, a class and its queues") {
+  const auto of = [](const char* text) { return std::get<vhost_user::options>(parse_device_spec(text)); };
+  CHECK(of("vhost-user=/run/a.sock").path == "/run/a.sock");
+  CHECK(of("vhost-user=a").type == "blk");
+  CHECK_FALSE(of("vhost-user=a").queues);
+  CHECK(of("vhost-user=a,type=i2c").type == "i2c");
+  CHECK(of("vhost-user=a,type=34").type == "34");
+  CHECK(of("vhost-user=a,queues=4,queue-size=64").queues == 4);
+  CHECK(of("vhost-user=a,queues=4,queue-size=64").queue_size == 64);
+  CHECK(device_spec_text(parse_device_spec("vhost-user=/a,,b,type=rng,queues=1,queue-size=8")) ==
+        "vhost-user=/a,,b,type=rng,queues=1,queue-size=8");
+  CHECK(of("vhost-user=a,reconnect=30").reconnect == std::chrono::seconds(30));
+  CHECK(of("vhost-user=a").reconnect.count() == 0);
+  CHECK(device_spec_text(parse_device_spec("vhost-user=/a,type=blk,reconnect=30")) ==
+        "vhost-user=/a,type=blk,reconnect=30");
+  refused("vhost-user=a,reconnect=0", "out of range; give 1 to 3600");
+  CHECK(device_spec_text(parse_device_spec("vhost-user=/a")) == "vhost-user=/a,type=blk");
+  refused("vhost-user", "write vhost-user=PATH");
+  refused("vhost-user=", "write vhost-user=PATH");
+  refused("vhost-user=a,type=disk", "type='disk' is unknown; give blk, rng");
+  refused("vhost-user=a,type=input", "type='input' is unknown");
+  refused("vhost-user=a,type=64", "type='64' is unknown");
+  refused("vhost-user=a,readonly", "vhost-user has no option 'readonly'; it has type=T");
+}
+
 TEST_CASE("a missing or empty path is refused") {
   refused("blk", "write blk=PATH");
   refused("blk=", "write blk=PATH");
@@ -82,7 +111,7 @@ TEST_CASE("a missing or empty path is refused") {
 }
 
 TEST_CASE("an unknown device is refused with those there are") {
-  refused("floppy=a", "no device 'floppy'; the devices are blk=PATH and rng");
+  refused("floppy=a", "no device 'floppy'; the devices are blk=PATH, rng, input=SOURCE and vhost-user=PATH");
   refused("disk.img", "no device 'disk.img'");
   refused("BLK=a", "no device 'BLK'");
   refused("", "the device's name is missing");
@@ -143,6 +172,62 @@ TEST_CASE("a serial fits the 20 bytes there are") {
   refused("blk=d,serial=\xc3\xa4", "not ASCII");
 }
 
+TEST_CASE("an input device has one of three kinds of source") {
+  const auto mirrored = input_of("input=/dev/input/event3");
+  CHECK(std::get<evdev_options>(mirrored.source).path == "/dev/input/event3");
+  CHECK(std::get<evdev_options>(mirrored.source).grab);
+  CHECK(mirrored.queue_size == 64);
+  const auto mouse = std::get<synthetic_options>(input_of("input=synthetic:mouse").source);
+  CHECK(mouse.kind == synthetic_kind::mouse);
+  CHECK(mouse.rate == 100);
+  CHECK(mouse.count == 0);
+  CHECK(std::get<synthetic_options>(input_of("input=synthetic:keyboard").source).kind == synthetic_kind::keyboard);
+  CHECK(std::get<event_text_options>(input_of("input=events:/tmp/a,,b:c").source).path == "/tmp/a,b:c");
+  CHECK(std::get<evdev_options>(input_of("input=./events:x").source).path == "./events:x");
+}
+
+TEST_CASE("an input device takes the options of its source, in any order") {
+  CHECK(std::get<evdev_options>(input_of("input=/dev/input/event3,grab").source).grab);
+  CHECK_FALSE(std::get<evdev_options>(input_of("input=/dev/input/event3,queue-size=16,shared").source).grab);
+  CHECK(input_of("input=/dev/input/event3,queue-size=16,shared").queue_size == 16);
+  const auto mouse = input_of("input=synthetic:mouse,queue-size=128,count=5,rate=1000");
+  CHECK(std::get<synthetic_options>(mouse.source).rate == 1000);
+  CHECK(std::get<synthetic_options>(mouse.source).count == 5);
+  CHECK(mouse.queue_size == 128);
+  CHECK(input_of("input=events:a,queue-size=8").queue_size == 8);
+}
+
+TEST_CASE("an input device without a source, or with options of another one, is refused") {
+  refused("input", "input needs a source; write input=/dev/input/eventN");
+  refused("input=", "input needs a source");
+  refused("input=synthetic:", "there is no synthetic ''; give synthetic:mouse");
+  refused("input=synthetic:joystick", "there is no synthetic 'joystick'");
+  refused("input=events:", "write input=events:PATH");
+  refused("input=/dev/input/event3,rate=5", "input has no option 'rate'; it has grab or shared");
+  refused("input=/dev/input/event3,grab,shared", "exclude each other");
+  refused("input=/dev/input/event3,grab=yes", "grab takes no value");
+  refused("input=synthetic:mouse,grab", "input has no option 'grab'; it has rate=N, count=N");
+  refused("input=events:a,rate=5", "input has no option 'rate'; it has queue-size=N");
+  refused("input=synthetic:mouse,rate=0", "rate=0 is out of range; give 1 to 100000");
+  refused("input=synthetic:mouse,rate=100001", "out of range");
+  refused("input=synthetic:mouse,count=-1", "not a number");
+  refused("input=synthetic:mouse,queue-size=3", "not a power of two");
+}
+
 TEST_CASE("a line break in an argument does not break the line") {
   refused("blk=a\nb,colour=red", "'blk=a\\x0ab,colour=red'");
+}
+
+TEST_CASE("a spec written out means the same device from any folder") {
+  const auto here = std::filesystem::current_path().string();
+  CHECK(device_spec_text(parse_device_spec("blk=/srv/disk.img")) ==
+        "blk=/srv/disk.img,queues=1,queue-size=256,direct=auto");
+  CHECK(device_spec_text(parse_device_spec("blk=/a,,b=c,readonly,serial=x,,y,queues=4,queue-size=64,direct=on")) ==
+        "blk=/a,,b=c,readonly,serial=x,,y,queues=4,queue-size=64,direct=on");
+  CHECK(device_spec_text(parse_device_spec("blk=disk.img,direct=off")) ==
+        "blk=" + here + "/disk.img,queues=1,queue-size=256,direct=off");
+  CHECK(device_spec_text(parse_device_spec("rng")) == "rng=/dev/urandom,queue-size=8");
+  CHECK(device_spec_text(parse_device_spec("rng=a,,b")) == "rng=" + here + "/a,,b,queue-size=8");
+  for (const auto* text : {"blk=/a,,b,readonly,serial=,,,queues=2,queue-size=4,direct=auto", "rng=/s,queue-size=16"})
+    CHECK(device_spec_text(parse_device_spec(text)) == text);
 }

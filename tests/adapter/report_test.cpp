@@ -47,15 +47,54 @@ class listening_manager {
 }  // namespace
 
 TEST_CASE("a device that is there is one line, its node first") {
-  CHECK(device_line({"blk", "disk.img", "virtio0", "/dev/vda"}) == "/dev/vda blk disk.img");
-  CHECK(device_line({"blk", "disk.img", "virtio0", ""}) == "- blk disk.img");
+  CHECK(device_line({"blk", "disk.img", "vloop0", "virtio0", "/dev/vda"}) == "/dev/vda blk disk.img");
+  CHECK(device_line({"blk", "disk.img", "vloop0", "virtio0", ""}) == "- blk disk.img");
 }
 
 TEST_CASE("the same as JSON, escaped") {
-  CHECK(device_json({"blk", "disk.img", "virtio0", "/dev/vda"}) ==
-        R"({"device":"blk","path":"disk.img","virtio":"virtio0","node":"/dev/vda"})");
-  CHECK(device_json({"blk", "a\"b\\c\n", "virtio0", ""}) ==
-        R"({"device":"blk","path":"a\"b\\c\u000a","virtio":"virtio0","node":null})");
+  CHECK(device_json({"blk", "disk.img", "vloop3", "virtio0", "/dev/vda"}) ==
+        R"({"device":"blk","path":"disk.img","id":"vloop3","virtio":"virtio0","node":"/dev/vda"})");
+  CHECK(device_json({"blk", "a\"b\\c\n", "vloop3", "virtio0", ""}) ==
+        R"({"device":"blk","path":"a\"b\\c\u000a","id":"vloop3","virtio":"virtio0","node":null})");
+}
+
+TEST_CASE("the table of devices is aligned, and says when there is none") {
+  CHECK(device_table_text({}) == "no devices");
+  listed_device disk;
+  disk.id = 3;
+  disk.state = "live";
+  disk.server = 4711;
+  disk.shape.id = 2;
+  disk.node = "/dev/vda";
+  disk.files = {"/srv/a\nb.img"};
+  listed_device source;
+  source.id = 12;
+  source.state = "deserted";
+  source.shape.id = 4;
+  source.recoveries = 2;
+  CHECK(device_table_text({disk, source}) ==
+        "ID       NODE      KIND  STATE     PID   RECOVERIES  BACKING\n"
+        "vloop3   /dev/vda  blk   live      4711  0           /srv/a?b.img\n"
+        "vloop12  -         rng   deserted  -     2           -");
+}
+
+TEST_CASE("a listed device as JSON has all that is known of it") {
+  listed_device disk;
+  disk.id = 3;
+  disk.state = "live";
+  disk.server = 4711;
+  disk.on_exit = "reissue";
+  disk.grace_ms = 30000;
+  disk.recoveries = 1;
+  disk.owner = 1000;
+  disk.shape.id = 2;
+  disk.virtio = "virtio5";
+  disk.files = {"/srv/a.img", "/srv/\"b"};
+  disk.description = "any text";
+  CHECK(listed_json(disk) ==
+        R"({"id":"vloop3","node":null,"virtio":"virtio5","device":"blk","device_id":2,"state":"live","pid":4711,)"
+        R"("recoveries":1,"on_exit":"reissue","grace_ms":30000,"owner":1000,"backing":"/srv/a.img, /srv/\"b",)"
+        R"("files":["/srv/a.img","/srv/\"b"],"description":"any text"})");
 }
 
 TEST_CASE("the service manager is told when it asked, and only then") {

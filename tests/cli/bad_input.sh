@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Every mistake a user can make on the command line of `vloop run` ends at once, with one line on standard error
+# Every mistake a user can make on vloop's command line ends at once, with one line on standard error
 # that says what is wrong, nothing on standard output, and exit status 2 (the words) or 1 (the world).
 # usage: bad_input.sh VLOOP
 set -u
@@ -66,6 +66,31 @@ refused 2 '--poll' run --device blk=disk.img --poll -1
 refused 2 '--log-level' run --device blk=disk.img --log-level loud
 refused 2 'not expected' run --device blk=disk.img --frobnicate
 refused 2 'not expected' run --device blk=disk.img disk2.img
+refused 2 'contradict' run --device rng --recoverable --on-exit=fail
+refused 2 "'maybe' is unknown; give fail, queue" run --device rng --on-exit=maybe
+refused 2 'add --recoverable' run --device rng --grace 10s
+refused 2 'no meaning' run --device rng --on-exit=fail-fast --grace 10s
+refused 2 "'soon' is no time" run --device rng --recoverable --grace soon
+refused 2 'out of range' run --device rng --recoverable --grace 0
+refused 2 'out of range' run --device rng --recoverable --grace 61m
+refused 2 'not expected' run --device rng --take-over
+refused 2 'not expected' list vloop0
+refused 2 'not expected' list --force
+refused 2 'ID is required' stop
+refused 2 "'vdb' names no device" stop vdb
+refused 2 'given twice' stop 1 vloop1
+refused 2 'no time' stop 1 --timeout never
+refused 2 'ID, or --all' recover
+refused 2 'names no device' recover /dev/vda
+refused 2 'given twice' recover 1 2 1
+refused 2 'as many --device as IDs' recover 1 2 --device rng
+refused 2 'as many --device as IDs' recover 1 --device rng --device rng
+refused 2 'excludes' recover 1 --all
+refused 2 'excludes' recover --all --device rng
+refused 2 'floppy' recover 1 --device floppy=disk.img
+refused 2 '--timeout requires --take-over' recover 1 --timeout 3s
+refused 2 'out of range; give 1ms to 60s' recover 1 --take-over --timeout 61s
+refused 2 '--threads' recover 1 --threads 0
 # A mistake in the second device is found before the first one exists.
 refused 2 'queues=0' run --device blk=disk.img --device blk=disk.img,queues=0
 
@@ -94,7 +119,19 @@ if [ -e /dev/vloop ]; then
 else
   refused 1 '/dev/vloop' run --device blk=disk.img
   refused 1 'modprobe vloop' run --device blk=disk.img
+  refused 1 'modprobe vloop' stop 0
+  refused 1 'vloop0.*vloop list' recover 0
+  refused 1 'nothing to recover' recover --all
 fi
+
+# No module, no device and no rights are no mistake.
+for option in '' --json; do
+  # shellcheck disable=SC2086 # none is none
+  if ! $as "$vloop" list $option > out 2> err || [ -s err ]; then
+    echo "FAILED: vloop list $option: $(cat err)"
+    failures=$((failures + 1))
+  fi
+done
 
 echo "$failures failed, $skipped skipped"
 [ "$failures" = 0 ]

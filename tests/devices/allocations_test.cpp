@@ -5,10 +5,14 @@
 #include <atomic>
 #include <cstdlib>
 #include <new>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "devices/blk.hpp"
+#include "devices/input.hpp"
 #include "devices/rng.hpp"
+#include "support/input_driver.hpp"
 #include "support/rig.hpp"
 #include "support/temporary_file.hpp"
 
@@ -98,6 +102,22 @@ TEST_CASE("100,000 random requests allocate nothing on the device's thread") {
   const auto rig = transports()[0].make(device, {});
   exercise_rng(rig->queue(0), warm_up_requests);
   CHECK(allocations_during(*rig, [&] { exercise_rng(rig->queue(0), counted_requests); }) == 0);
+}
+
+TEST_CASE("100,000 input reports allocate nothing on the device's thread") {
+  std::string text;
+  for (int i = 0; i < warm_up_requests + counted_requests; ++i) text += "E: 0 0002 0000 1\nE: 0 0000 0000 0\n";
+  temporary_file file(0);
+  file.write(0, std::as_bytes(std::span(text)));
+  input device({.source = event_text_options{file.path()}});
+  const auto rig = transports()[0].make(device, {});
+  input_driver events(rig->queue(input::event_queue), 16);
+  const auto listen = [&events](int count) {
+    for (int i = 0; i < count; ++i)
+      if (events.next_report().size() != 1) FAIL("not the report that was expected");
+  };
+  listen(warm_up_requests);
+  CHECK(allocations_during(*rig, [&] { listen(counted_requests); }) == 0);
 }
 
 TEST_CASE("the counter counts") {

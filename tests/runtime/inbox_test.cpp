@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <array>
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
@@ -16,6 +18,25 @@ TEST_CASE("only the job that makes an inbox non-empty asks for its owner to be w
   CHECK_FALSE(box.put(make_job([] {})));
   CHECK(box.run_all() == 2);
   CHECK(box.put(make_job([] {})));
+}
+
+TEST_CASE("the owner is woken before it can take the job, and not again while it has not taken it") {
+  inbox box;
+  std::atomic<std::size_t> taken = 0;
+  unsigned wakes = 0;
+  std::thread owner;
+  box.put(make_job([] {}), [&] {
+    owner = std::thread([&] { taken = box.run_all(); });
+    // Whoever takes the job may end with it, and what wakes it is gone then: not while we are here.
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    CHECK(taken == 0);
+    ++wakes;
+  });
+  owner.join();
+  CHECK(taken == 1);
+  box.put(make_job([] {}), [&wakes] { ++wakes; });
+  box.put(make_job([] {}), [&wakes] { ++wakes; });
+  CHECK(wakes == 2);
 }
 
 TEST_CASE("jobs run in the order in which they came") {

@@ -17,7 +17,8 @@ MAY_SEE = {
     "vring": {"vring"},
     "runtime": {"runtime"},
     "devices": {"devices", "runtime", "vring"},
-    "adapter": {"adapter", "devices", "runtime", "vring"},
+    "vhost_user": {"vhost_user", "devices", "runtime", "vring"},
+    "adapter": {"adapter", "vhost_user", "devices", "runtime", "vring"},
 }
 
 

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "adapter/config_space.hpp"
 #include "runtime/task_group.hpp"
 #include "support/rig.hpp"
 
@@ -12,7 +13,8 @@ namespace {
 
 class memory_rig final : public rig {
  public:
-  memory_rig(device& d, const rig_options& options) : device_(d), options_(options), memory_(bytes_needed(d, options)) {
+  memory_rig(device& d, const rig_options& options)
+      : device_(d), options_(options), memory_(bytes_needed(d, options)), config_(d.describe()) {
     const auto& description = d.describe();
     for (const auto& q : description.queues)
       drivers_.push_back(
@@ -29,6 +31,13 @@ class memory_rig final : public rig {
   ~memory_rig() override { stop(); }
 
   driver& queue(std::size_t index) override { return *drivers_[index]; }
+
+  std::vector<std::byte> read_config(std::size_t offset, std::size_t count) override {
+    std::vector<std::byte> bytes(count);
+    config_.read(offset, bytes);
+    return bytes;
+  }
+  void write_config(std::size_t offset, std::span<const std::byte> bytes) override { config_.write(offset, bytes); }
 
   void stop() override {
     if (!worker_.joinable()) return;
@@ -126,6 +135,7 @@ class memory_rig final : public rig {
   device& device_;
   const rig_options options_;
   shared_memory memory_;
+  adapter::config_space config_;
   std::vector<std::unique_ptr<driver>> drivers_;
   std::vector<std::unique_ptr<adapter::memory_port>> ports_;  // made and destroyed on the worker
   std::vector<seen> last_seen_;                               // of the ports, when the worker ended

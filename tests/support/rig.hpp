@@ -3,8 +3,10 @@
 // the parameter of the device suite.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,10 @@ class rig {
  public:
   virtual ~rig() = default;
   virtual driver& queue(std::size_t index) = 0;
+
+  // The driver's accesses to the configuration space.
+  virtual std::vector<std::byte> read_config(std::size_t offset, std::size_t count) = 0;
+  virtual void write_config(std::size_t offset, std::span<const std::byte> bytes) = 0;
 
   // Stops the device; returns when its worker has ended. Idempotent.
   virtual void stop() = 0;

@@ -79,6 +79,16 @@ detached run_one(request& r, transfer t, std::int32_t& result) {
   result = n;
 }
 
+// Counts what it is told of, takes nothing.
+detached count_arrivals(queue& q, int& arrivals, int& ended) {
+  for (;;) {
+    const bool serving = co_await q.arrival();
+    if (!serving) break;
+    ++arrivals;
+  }
+  ++ended;
+}
+
 // True when `f` ends the process by a signal (an assertion's abort).
 template <class F>
 bool crashes(F f) {
@@ -217,6 +227,73 @@ TEST_CASE("the ready ring wraps without losing or reordering requests") {
     for (auto& r : held) q.complete(std::move(r));
     held.clear();
   }
+}
+
+TEST_CASE("a device that waits for arrivals is told of each, and takes requests when it likes") {
+  recording_port port;
+  queue q(0, 4, port);
+  int arrivals = 0, ended = 0;
+  count_arrivals(q, arrivals, ended);
+  q.deliver(request_with_head(1));
+  q.deliver(request_with_head(2));
+  CHECK(arrivals == 2);
+  CHECK(q.waiting() == 2);
+  CHECK(q.in_flight() == 0);
+  auto taken = q.try_next();
+  REQUIRE(taken);
+  CHECK(taken->id().head == 1);
+  q.complete(std::move(*taken));
+  CHECK(q.waiting() == 1);
+  q.stop();
+  CHECK(ended == 1);
+}
+
+TEST_CASE("wake tells who waits for arrivals, and nobody else") {
+  recording_port port;
+  queue q(0, 4, port);
+  q.wake();
+  int arrivals = 0, ended = 0;
+  count_arrivals(q, arrivals, ended);
+  CHECK(arrivals == 0);
+  q.wake();
+  CHECK(arrivals == 1);
+  CHECK_FALSE(q.try_next());
+  q.stop();
+}
+
+TEST_CASE("arrivals end at once on a stopped queue") {
+  recording_port port;
+  queue q(0, 4, port);
+  q.stop();
+  int arrivals = 0, ended = 0;
+  count_arrivals(q, arrivals, ended);
+  CHECK(arrivals == 0);
+  CHECK(ended == 1);
+}
+
+TEST_CASE("what no device took of a stopped queue is withdrawn, oldest first, each once") {
+  recording_port port;
+  queue q(0, 4, port);
+  for (std::uint16_t head = 0; head < 3; ++head) q.deliver(request_with_head(head));
+  auto taken = q.try_next();
+  q.stop();
+  q.complete(std::move(*taken));
+  for (std::uint16_t head = 1; head < 3; ++head) {
+    const auto untouched = q.withdraw();
+    REQUIRE(untouched);
+    CHECK(untouched->head == head);
+  }
+  CHECK_FALSE(q.withdraw());
+  CHECK_FALSE(q.try_next());
+}
+
+TEST_CASE("resets are counted") {
+  recording_port port;
+  queue q(0, 4, port);
+  CHECK(q.resets() == 0);
+  q.reset();
+  q.reset();
+  CHECK(q.resets() == 2);
 }
 
 TEST_CASE("header gives the inline bytes, and nothing when there are too few") {

@@ -40,11 +40,11 @@ at_least() { [ "$2" -ge "$3" ] || fail "$1: $2, less than $3"; }
 # at_most WHAT ACTUAL MOST
 at_most() { [ "$2" -le "$3" ] || fail "$1: $2, more than $3"; }
 
-# within SECONDS WHAT COMMAND...: waits until the command succeeds.
+# within SECONDS WHAT COMMAND...: waits until the command succeeds; longer on a debug kernel (time_factor, from tests/vm/run).
 within() {
   local seconds=$1 what=$2 deadline
   shift 2
-  deadline=$((${EPOCHREALTIME/./} + seconds * 1000000))
+  deadline=$((${EPOCHREALTIME/./} + seconds * ${time_factor:-1} * 1000000))
   until "$@"; do
     [ ${EPOCHREALTIME/./} -lt $deadline ] || fail "not within $seconds s: $what"
     pause
@@ -69,15 +69,18 @@ no_file() { [ ! -e "$1" ]; }
 
 declare -A server_pid=() # by the name that the test gave
 
-# start NAME ARGUMENT...: 'vloop run', its output in NAME.out and its log in NAME.log.
-start() {
+# begin NAME COMMAND...: a vloop that serves, its output in NAME.out and its log in NAME.log.
+begin() {
   local name=$1
   shift
   : >"$name.out"
   : >"$name.log"
-  vloop run "$@" >"$name.out" 2>"$name.log" &
+  "$@" >"$name.out" 2>"$name.log" &
   server_pid[$name]=$!
 }
+
+# start NAME ARGUMENT...: 'vloop run'.
+start() { begin "$1" vloop run "${@:2}"; }
 
 # serve NAME ARGUMENT...: the same, and waits until all its devices are there.
 serve() {
@@ -85,6 +88,41 @@ serve() {
   start "$@"
   for word in "$@"; do [ "$word" != --device ] || devices=$((devices + 1)); done
   within 20 "the devices of $name" devices_there "$name" $devices
+}
+
+# recover NAME ARGUMENT...: 'vloop recover' of one device, and waits until it serves.
+recover() {
+  begin "$1" vloop recover "${@:2}"
+  within 20 "the device of $1" devices_there "$1" 1
+}
+
+# kill_server NAME: as the kernel does when memory is short.
+kill_server() {
+  kill -KILL "${server_pid[$1]}"
+  end "$1" 20
+}
+
+# state ID: of vloopID; empty if it is not there.
+state() { cat "/sys/class/vloop/vloop$1/state" 2>/dev/null || true; }
+is_in_state() { [ "$(state "$1")" = "$2" ]; }
+device_gone() { [ ! -e "/sys/class/vloop/vloop$1" ]; }
+
+# device_id NAME [N]: the number of the server's Nth device.
+device_id() {
+  local line
+  line=$(grep -o 'vloop[0-9]*: stage 1' "$1.log" | sed -n "${2:-1}p")
+  line=${line#vloop}
+  echo "${line%%:*}"
+}
+
+# refused PATTERN COMMAND...: ends soon with status 1 and one line that says why.
+refused() {
+  local pattern=$1 status=0
+  shift
+  timeout 20 "$@" >refused.out 2>refused.err || status=$?
+  equal "exit status of $*" $status 1
+  grep -q -- "$pattern" refused.err || fail "$*: not '$pattern' but: $(cat refused.err)"
+  equal "lines of $*" "$(grep -c '^vloop: ' refused.err)" 1
 }
 
 devices_there() {
@@ -95,11 +133,15 @@ devices_there() {
 # node NAME [N]: the node of the server's Nth device, such as /dev/vda.
 node() { sed -n "${2:-1}s/ .*//p" "$1.out"; }
 
+# node_of NAME WORD: of the server's device with WORD in its kind or label; the nodes of several come in any order.
+node_of() { sed -n "s/ .*$2.*//p" "$1.out"; }
+
 # end NAME SECONDS: waits for the end of a server; sets 'status'.
 end() {
   within "$2" "the end of $1" has_ended "${server_pid[$1]}"
   status=0
-  wait "${server_pid[$1]}" || status=$?
+  # Bash would say of each that it was killed.
+  { wait "${server_pid[$1]}" || status=$?; } 2>/dev/null
 }
 
 # stop NAME: as a user does; it must end well.
@@ -188,17 +230,34 @@ virtio_name() { basename "$(readlink -f "/sys/block/${1##*/}/device")"; }
 
 # ---- the end ----
 
+# unload: a device that is on its way out still holds the module, and so does a descriptor that io_uring has not put yet.
+unload() { within 10 'the module can be unloaded' try_unload; }
+try_unload() { rmmod vloop 2>rmmod.error || { grep -q 'in use' rmmod.error || fail "rmmod: $(<rmmod.error)"; return 1; }; }
+
+# Of each server that has not ended: what it waits for in the kernel, thread by thread.
+show_living_servers() {
+  local name task
+  for name in "${!server_pid[@]}"; do
+    for task in "/proc/${server_pid[$name]}/task"/*; do
+      [ -e "$task/status" ] || continue
+      echo "---- $name, thread ${task##*/}: $(awk '/^State:/ { print $2 }' "$task/status") syscall $(cat "$task/syscall")"
+      cat "$task/stack" || true # a zombie has none
+    done
+  done 2>/dev/null
+}
+
 finish() {
   local code=$?
   if [ $code != 0 ]; then
     trap - EXIT
     exec >&$report
+    show_living_servers
     echo "---- status $code; what vloop said:"
     tail -n 30 ./*.log ./*.out 2>/dev/null
     exit $code
   fi
   mountpoint -q scratch && umount scratch
-  expect 'the module can be unloaded after the test' rmmod vloop
+  unload
 }
 trap finish EXIT
 # shellcheck disable=SC2154 # BASH_COMMAND is bash's own

@@ -17,6 +17,7 @@ serve disk --device "blk=$backing"
 disk=$(node disk)
 equal 'block size of the disk' "$(blockdev --getss "$disk")" 4096
 equal 'bytes of the disk' "$(blockdev --getsize64 "$disk")" $((48 * 1024 * 1024))
+expect 'blocks in two pages' python3 "$suite_lib/torn_page_io.py" "$disk"
 expect 'verified fio from memory aligned to 512 bytes' verify_with_fio --filename="$disk" --bsrange=4k-64k --size=8M \
   --direct=1 --iodepth=8 --ioengine=libaio --iomem_align=512
 expect 'a single sector written through the cache' \

@@ -4,6 +4,7 @@
 # waits for all writers, ends. A write that comes meanwhile waits and then succeeds.
 # vm: --scratch 2G
 # timeout: 60
+# 6.1: yes
 # shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Idle, and under fio; after each time the disk is there again and nothing is lost. One process serves all of it.
+# debug: yes
 # vm: --scratch 2G
 # timeout: 60
 # shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
@@ -9,6 +10,7 @@
 driver=/sys/bus/virtio/drivers/virtio_blk
 unbind() { timeout 10 sh -c "echo $virtio >$driver/unbind"; }
 bind() { timeout 10 sh -c "echo $virtio >$driver/bind"; }
+has_no_scheduler() { grep -qF '[none]' "/sys/block/${disk##*/}/queue/scheduler"; }
 
 scratch_disk
 random_image scratch/disk.img 16
@@ -21,6 +23,7 @@ for _ in 1 2; do
   expect 'the disk is gone' no_file "/sys/block/${disk##*/}"
   expect 'bind' bind
   within 5 'the disk is there again' test -b "$disk"
+  within 5 'the scheduler is none again' has_no_scheduler
   expect 'the disk is its file' same_content "$disk" scratch/disk.img
 done
 

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: MIT
 # Each flush of the disk is one sync in the module's count, and, counted by somebody who knows nothing of vloop, one flush
 # of the disk behind it. tests/vm/mutations/ shows that builds that drop flushes fail here.
+# debug: yes
 # vm: --scratch 2G
 # timeout: 60
+# 6.1: yes
 # shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 

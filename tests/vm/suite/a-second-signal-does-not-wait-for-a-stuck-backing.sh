@@ -26,7 +26,7 @@ expect 'the first signal waits' kill -0 "${server_pid[disk]}"
 kill -TERM "${server_pid[disk]}"
 end disk 6
 equal 'exit status' $status 1
-expect 'the log says why' grep -q 'backing file' disk.log
+expect 'the log says what was given up' grep -q 'given up; the kernel answers' disk.log
 
 thaw
 within 5 'the end of the write' has_ended $writer

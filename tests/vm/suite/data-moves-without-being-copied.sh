@@ -3,6 +3,7 @@
 # The module counts what it moved between request and file, and what it copied through the process: nothing is copied.
 # vm: --scratch 2G
 # timeout: 60
+# 6.1: yes
 # shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 

@@ -3,6 +3,7 @@
 # Two disks are written to at once while random bytes are read; each keeps its own data.
 # vm: --scratch 2G
 # timeout: 60
+# 6.1: yes
 # shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 

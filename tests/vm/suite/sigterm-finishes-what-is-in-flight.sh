@@ -3,6 +3,7 @@
 # With 32 writes in a slow backing, SIGTERM and SIGINT alike lead to a clean end in which each of them was answered.
 # vm: --scratch 2G
 # timeout: 60
+# 6.1: yes
 # shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 

@@ -3,6 +3,7 @@
 # rmmod is refused, says so, and does no harm.
 # vm: --scratch 2G
 # timeout: 40
+# 6.1: yes
 # shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 

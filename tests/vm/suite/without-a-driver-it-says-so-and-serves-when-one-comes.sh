@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# virtio_blk is not loaded: one line within 5 s, with what to do, and that helps. The node is told as '-', or null.
+# virtio_blk is not loaded: one line within 5 s, with what to do, and that helps. The node is told as '-', or null, and
+# again when there is one.
 # vm: --scratch 2G
 # timeout: 40
 # shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
@@ -17,6 +18,8 @@ equal 'the node' "$(node disk)" -
 
 modprobe virtio_blk
 within 5 'the disk' test -b /dev/vda
+within 5 'a second line' has_lines disk.out 2
+equal 'the second line' "$(sed -n 2p disk.out)" '/dev/vda blk disk.img'
 expect 'a write' write_directly /dev/vda 3
 expect 'the disk is its file' same_content /dev/vda disk.img
 stop disk

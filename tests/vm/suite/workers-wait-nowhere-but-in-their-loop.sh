@@ -3,6 +3,7 @@
 # The list of system calls that a worker makes under load: io_uring_enter, in which it waits, and calls that do not wait.
 # vm: --scratch 2G
 # timeout: 60
+# 6.1: yes
 # shellcheck source=tests/vm/suite-lib/vloop.sh disable=SC2154
 . "$tree/tests/vm/suite-lib/vloop.sh"
 
