@@ -22,5 +22,6 @@ first_fault() {
     '!found && $0 ~ bad && $0 !~ good { found = 1 } found && left-- > 0' "$1"
 }
 
-# The emulator's own fault, seen with several threads at start: the only reason to try again.
-emulator_fault() { grep -aq 'Kernel panic' "$1" && grep -aq 'RIP: .*sched_clock_cpu' "$1"; }
+# The emulator's own fault, seen with several threads at start, when the kernel rewrites its branches on the clock being
+# stable: the only reason to try again.
+emulator_fault() { grep -aq 'Kernel panic' "$1" && grep -aqE 'int3: 0000|RIP: .*(sched_clock|tick_nohz_stop_idle)' "$1"; }
