@@ -10,7 +10,8 @@ import sys
 
 NOISE = 0.03
 PATTERNS = {"randread": "rand read", "randwrite": "rand write", "read": "seq read", "write": "seq write",
-            "randrw": "rand mixed", "rw": "seq mixed"}
+            "randrw": "rand mixed", "rw": "seq mixed", "ddread": "dd read", "ddwrite": "dd write"}
+UNITS = {"k": 2**10, "K": 2**10, "m": 2**20, "M": 2**20}
 COSTS = ["system_calls", "io_uring_enter", "sched_yield", "context_switches", "kicks", "interrupts"]
 
 
@@ -38,10 +39,16 @@ def ratios(raw, values):
     return [value / reference for value, reference in zip(values, raw)]
 
 
+def bytes_of(size):
+    return int(size.rstrip("kKmM")) * UNITS.get(size[-1], 1)
+
+
 def summarise(point, peers, costs):
     pattern, size, depth = point.split(":")
-    row = {"point": point, "name": f"{PATTERNS[pattern]} {size} qd{depth}",
+    by_dd = pattern.startswith("dd")
+    row = {"point": point, "name": f"{PATTERNS[pattern]} {size}" + ("" if by_dd else f" qd{depth}"),
            "raw_iops": statistics.median(peers["raw"]), "ratio": {}, "spread": {}, "vloop_per_request": costs}
+    row["raw_mb_per_second"] = row["raw_iops"] * bytes_of(size) / 1e6
     for peer, values in peers.items():
         shares = ratios(peers["raw"], values) if peer != "raw" else values
         middle = statistics.median(shares)
@@ -59,12 +66,15 @@ def warn_of_noise(rows):
 
 
 def print_table(machine, rows):
-    print(f"Linux {machine.get('kernel')}, backing {machine.get('backing')}; ratio to raw, and vloop's costs per request")
-    peers = [peer for peer in ("loop", "vloop") if any(peer in row["ratio"] for row in rows)]
-    heads = ["", "raw/s", *peers, *(COSTS if any(row["vloop_per_request"] for row in rows) else [])]
+    costs = any(row["vloop_per_request"] for row in rows)
+    by_dd = all(row["point"].startswith("dd") for row in rows)
+    print(f"Linux {machine.get('kernel')}, backing {machine.get('backing')}; ratio to raw" +
+          (", and vloop's costs per request" if costs else ""))
+    peers = [peer for peer in ("loop", "vloop", "daemon") if any(peer in row["ratio"] for row in rows)]
+    heads = ["", "raw MB/s" if by_dd else "raw/s", *peers, *(COSTS if costs else [])]
     table = [[head.replace("_", " ") for head in heads]]
     for row in rows:
-        cells = [row["name"], f"{row['raw_iops']:,.0f}"]
+        cells = [row["name"], f"{row['raw_mb_per_second' if by_dd else 'raw_iops']:,.0f}"]
         cells += [f"{row['ratio'][peer]:.3f}" if peer in row["ratio"] else "-" for peer in peers]
         for cost in heads[2 + len(peers):]:
             value = row["vloop_per_request"].get(cost)
