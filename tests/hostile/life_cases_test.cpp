@@ -109,7 +109,7 @@ const life_case cases[] = {
      }},
     {"a used index that the driver wrote over does not move the device",
      [](rig& q, chain c) {
-       q.ring().used->idx = 77;
+       rig::scribble(q.ring().used->idx, 77);
        q.submit(c);
        while (q.counters().answers == 0) continue;
        q.on_worker([](auto&) {});  // the turn that answered is over

@@ -13,6 +13,7 @@
 // Cases use descriptors 0 to 7, the valid request those from 8 on. Every wait is bounded.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -75,6 +76,10 @@ class hostile_rig {
 
   // ---- the driver's pen ----
   split_ring& ring() { return ring_; }
+  // Writes a word that the device may be writing at the same time.
+  static void scribble(__virtio16& word, std::uint16_t value) {
+    std::atomic_ref(word).store(value, std::memory_order_relaxed);
+  }
   vring_desc& desc(std::size_t i) { return ring_.descriptors[i]; }
   std::byte* at(std::uint64_t address);  // in this process
   // A page of the first region, for data; the ring lies elsewhere.

@@ -335,12 +335,12 @@ const ring_case served_cases[] = {
      }},
     {"available flags that nobody defined",
      [](rig& q, chain c) {
-       q.ring().available->flags = 0xffff;
+       rig::scribble(q.ring().available->flags, 0xffff);
        q.submit(c);
      }},
     {"an event index of nonsense",
      [](rig& q, chain c) {
-       q.ring().used_event() = 0x7777;
+       rig::scribble(q.ring().used_event(), 0x7777);
        q.submit(c);
      },
      ring_error::none,
@@ -348,7 +348,7 @@ const ring_case served_cases[] = {
      {.event_index = true}},
     {"an available event that the driver wrote over",
      [](rig& q, chain c) {
-       q.ring().available_event() = 0x7777;
+       rig::scribble(q.ring().available_event(), 0x7777);
        q.submit(c);
      },
      ring_error::none,
@@ -361,7 +361,7 @@ const ring_case served_cases[] = {
      }},
     {"used flags that the driver wrote over",
      [](rig& q, chain c) {
-       q.ring().used->flags = 0xffff;
+       rig::scribble(q.ring().used->flags, 0xffff);
        q.submit(c);
      }},
     {"a thousand kicks for nothing",
