@@ -183,7 +183,8 @@ driver_core::queue_state::queue_state(std::uint16_t size, std::uint32_t buffer_b
 
 driver_core::driver_core(driver_loop_state& io, std::unique_ptr<device> served, std::uint32_t buffer_bytes)
     : io_(io), device_(std::move(served), buffer_bytes) {
-  for (const queue_description& q : description().queues) queues_.emplace_back(q.size, buffer_bytes);
+  for (std::size_t i = 0; i < description().queues.size(); ++i)
+    queues_.emplace_back(description().queues[i].size, device_.memory().queue(i).buffer_bytes);
   io_.add(*this, device_.interrupt_fd());
 }
 
@@ -409,9 +410,8 @@ int driver_loop::descriptor() const noexcept {
 
 namespace {
 
-constexpr std::uint32_t disk_buffer_bytes = 4 << 20;     // four of the largest requests
-constexpr std::uint32_t entropy_buffer_bytes = 1 << 18;  // 64 requests
-constexpr std::uint32_t input_buffer_bytes = 1 << 22;    // a page for each buffer of the largest ring
+constexpr std::uint32_t disk_buffer_bytes = 4 << 20;  // four of the largest requests
+constexpr std::uint32_t small_requests = adapter::local_device::page_for_each_entry;
 
 std::unique_ptr<device> make_disk(const disk& what) {
   require(what.queues == 1, "disk_driver: queues is not 1");
@@ -494,7 +494,7 @@ driver_request disk_driver::flush() {
 
 struct entropy_driver::state {
   state(detail::driver_loop_state& io, const entropy& what)
-      : core(io, std::make_unique<rng>(checked(what)), entropy_buffer_bytes) {}
+      : core(io, std::make_unique<rng>(checked(what)), small_requests) {}
   detail::driver_core core;
 };
 
@@ -514,7 +514,7 @@ driver_request entropy_driver::read(std::span<std::byte> into) {
 
 struct input_driver::state {
   state(detail::driver_loop_state& io, std::string_view source)
-      : core(io, make_input(source), input_buffer_bytes), events(buffers()) {
+      : core(io, make_input(source), small_requests), events(buffers()) {
     for (std::size_t i = 0; i < events.size(); ++i) offered.push_back(offer(i));
   }
 

@@ -12,6 +12,7 @@
 
 #include "runtime/setup_error.hpp"
 #include "runtime/task_group.hpp"
+#include "vhost_user/page_pool.hpp"
 
 namespace vloop::adapter {
 namespace {
@@ -20,6 +21,11 @@ owned_fd new_eventfd(int flags) {
   owned_fd fd(::eventfd(0, EFD_CLOEXEC | flags));
   if (!fd) throw setup_error(errno, "cannot make an eventfd", "too many open files: ulimit -n");
   return fd;
+}
+
+std::uint32_t bytes_of(const device_description& of, std::uint32_t asked) {
+  return asked != local_device::page_for_each_entry ? asked
+                                                    : of.queues.front().size * vhost_user::page_pool::page_bytes;
 }
 
 // Adding to a counter that nobody reads could block only beyond 2^64 - 2.
@@ -35,7 +41,8 @@ local_device::end::end(const split_ring& ring, owned_fd its_kick) : driver(ring,
 
 local_device::local_device(std::unique_ptr<device> served, std::uint32_t buffer_bytes)
     : device_(std::move(served)),
-      memory_(static_cast<std::uint16_t>(description().queues.size()), description().queues.front().size, buffer_bytes),
+      memory_(static_cast<std::uint16_t>(description().queues.size()), description().queues.front().size,
+              bytes_of(description(), buffer_bytes)),
       interrupt_(new_eventfd(EFD_NONBLOCK)),
       worker_(0, loop_options{}) {
   const auto all = memory_.table().size;

@@ -28,7 +28,9 @@ namespace vloop::adapter {
 
 class local_device {
  public:
-  // buffer_bytes: of each queue, for its driver's requests. Every feature is acknowledged. Throws std::system_error.
+  static constexpr std::uint32_t page_for_each_entry = 0;  // as buffer_bytes
+  // buffer_bytes: of each queue, for its driver's requests, in whole pages. Every feature is acknowledged. Throws
+  // std::system_error.
   local_device(std::unique_ptr<device> served, std::uint32_t buffer_bytes);
   ~local_device();
   local_device(const local_device&) = delete;

@@ -13,9 +13,15 @@ cd "$scratch"
 truncate -s 1M disk.img
 timeout 60 "$program" disk.img > out
 printf 'written and read back: 512 bytes\nthe mouse moved\n' | cmp - out
-head -c 512 disk.img | cmp -s - /dev/zero && { echo 'FAILED: the disk is as it was'; exit 1; }
+if head -c 512 disk.img | cmp -s -n 512 - /dev/zero; then
+  echo 'FAILED: the disk is as it was'
+  exit 1
+fi
 
 status=0
 timeout 60 "$program" missing.img > out 2> err || status=$?
-[ "$status" = 1 ] && [ "$(wc -l < err)" = 1 ] && grep -q missing.img err || { cat err; exit 1; }
+if [ "$status" != 1 ] || [ "$(wc -l < err)" != 1 ] || ! grep -q missing.img err; then
+  cat err
+  exit 1
+fi
 echo "ok: $(cat err)"
