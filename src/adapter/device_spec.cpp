@@ -34,7 +34,7 @@ direct_mode direct_of(const device_option& option) {
   if (word == "auto") return direct_mode::automatic;
   if (word == "on") return direct_mode::on;
   if (word == "off") return direct_mode::off;
-  throw usage_error(fmt::format("direct={} is unknown; give direct=auto, direct=on or direct=off", word));
+  throw usage_error(fmt::format("direct={} is unknown; give direct=auto, direct=on or direct=off", printable(word)));
 }
 
 std::string_view word_of(direct_mode direct) {

@@ -63,8 +63,8 @@ device_text split_device_text(std::string_view text) {
   return out;
 }
 
-std::string quoted(std::string_view text) {
-  std::string out = "'";
+std::string printable(std::string_view text) {
+  std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7f) {
@@ -73,7 +73,11 @@ std::string quoted(std::string_view text) {
       out += c;
     }
   }
-  return out += '\'';
+  return out;
+}
+
+std::string quoted(std::string_view text) {
+  return '\'' + printable(text) + '\'';
 }
 
 const std::string& value_of(const device_option& option) {
@@ -94,10 +98,10 @@ std::uint32_t number_of(const device_option& option, std::uint32_t least, std::u
   const auto* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, number);
   if (error == std::errc::invalid_argument || stop != end) {
-    throw usage_error(fmt::format("{}={} is not a number; give {} to {}", option.name, text, least, most));
+    throw usage_error(fmt::format("{}={} is not a number; give {} to {}", option.name, printable(text), least, most));
   }
   if (error != std::errc{} || number < least || number > most) {
-    throw usage_error(fmt::format("{}={} is out of range; give {} to {}", option.name, text, least, most));
+    throw usage_error(fmt::format("{}={} is out of range; give {} to {}", option.name, printable(text), least, most));
   }
   return number;
 }

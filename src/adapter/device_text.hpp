@@ -39,7 +39,10 @@ struct device_text {
 /// Throws usage_error on an empty argument, an option without a name, or one given twice.
 device_text split_device_text(std::string_view text);
 
-/// `text` between quotes and safe to print on one line: control characters become \xNN.
+/// `text`, safe to print on one line: control characters become \xNN.
+std::string printable(std::string_view text);
+
+/// The same between quotes.
 std::string quoted(std::string_view text);
 
 /// The option's value. Throws usage_error if there is none or if it is empty.

@@ -82,6 +82,7 @@ void memory_port::cut::undo() {
 memory_port::memory_port(loop& io, const memory_port_options& options)
     : io_(io),
       options_(options),
+      ring_(options.ring),
       available_(options.ring.available, options.ring.size),
       used_(options.ring, options.event_index),
       segments_(std::make_unique_for_overwrite<segment[]>(std::size_t{options.segments_max} * options.ring.size)),
@@ -111,12 +112,20 @@ memory_port::~memory_port() {
 }
 
 void memory_port::start() {
-  if (state_ == state::ended) return;
-  assert(state_ == state::stopped);
+  if (state_ != state::stopped) return;
   state_ = state::serving;
   read_kick();
   // What came before the kick's read was there: looked at in the next turn, since devices may not be waiting yet.
   io_.prepare(next_turn_, [](io_uring_sqe& entry) { io_uring_prep_nop(&entry); });
+}
+
+// While stopped nothing is under way: reset() waited for that.
+bool memory_port::set_ring(const split_ring& ring) {
+  if (state_ != state::stopped || ring.size > options_.ring.size) return false;
+  ring_ = ring;
+  available_ = available_reader(ring_.available, ring_.size);
+  used_ = used_writer(ring_, options_.event_index);
+  return true;
 }
 
 void memory_port::stop() {
@@ -134,7 +143,7 @@ task<void> memory_port::drained() {
       --taken_;
     }
   }
-  if (pushed_ && taken_ == 0) interrupt();
+  if (pushed_ && taken_ == 0) publish();
   co_await until_idle();
   // Whoever called note_if_idle(), or resumed the device that is waited for, is still on the stack below.
   co_await io_.next_turn();
@@ -142,7 +151,9 @@ task<void> memory_port::drained() {
 
 task<void> memory_port::reset() {
   assert(state_ != state::ended);
-  state_ = state::stopped;
+  state_ = state::resetting;
+  pushed_ = false;
+  shown_ = counters_.answers;  // answers that the driver did not see yet are as void as the requests
   cancel_kick();
   queue_.reset();
   for (std::uint16_t head = 0; head < options_.ring.size; ++head) {
@@ -157,10 +168,10 @@ task<void> memory_port::reset() {
   }
   co_await until_idle();
   co_await io_.next_turn();  // as in drained()
-  available_ = available_reader(options_.ring.available, options_.ring.size);
-  used_ = used_writer(options_.ring, options_.event_index);
-  pushed_ = false;
+  available_ = available_reader(ring_.available, ring_.size);
+  used_ = used_writer(ring_, options_.event_index);
   error_ = ring_error::none;
+  if (state_ == state::resetting) state_ = state::stopped;  // stop() may have come meanwhile
 }
 
 // Whoever waits first lends the event; a reset and the end of the port may wait together.
@@ -183,7 +194,7 @@ bool memory_port::idle() const {
 
 void memory_port::note_if_idle() {
   if (!idle_) return;
-  if (pushed_ && taken_ == 0 && state_ == state::ended) interrupt();  // the last one: no turn may follow
+  if (pushed_ && taken_ == 0 && state_ == state::ended) publish();  // the last one: no turn may follow
   if (idle()) std::exchange(idle_, nullptr)->set();
 }
 
@@ -230,7 +241,7 @@ void memory_port::take_available() {
   if (state_ != state::serving) return;
   used_.refuse_kicks();
   // One queue's worth in a turn: a driver that offers as fast as we answer must not keep the loop from its others.
-  for (std::uint16_t bound = options_.ring.size; bound > 0; --bound) {
+  for (std::uint16_t bound = ring_.size; bound > 0; --bound) {
     const available_reader::head head = available_.take();
     if (head.error != ring_error::none) return broke(head.error);
     if (head.some) {
@@ -246,8 +257,8 @@ void memory_port::take_available() {
 
 bool memory_port::take(std::uint16_t head) {
   slot& s = slots_[head];
-  if (s.taken) return broke(ring_error::head_in_use), false;
-  const ring_error error = walk_chain(options_.ring, head, *options_.memory, options_.indirect, s.segments, s.parts);
+  if (s.taken || s.answer > shown_) return broke(ring_error::head_in_use), false;  // virtio 1.2, 2.7.13.1
+  const ring_error error = walk_chain(ring_, head, *options_.memory, options_.indirect, s.segments, s.parts);
   if (error != ring_error::none) return broke(error), false;
   s.taken = true;
   s.seq = next_seq_++;
@@ -280,7 +291,7 @@ void memory_port::broke(ring_error why) {
 // ---- transfers ----
 
 memory_port::slot* memory_port::find(const request_id& id) {
-  if (id.head >= options_.ring.size) return nullptr;
+  if (id.head >= ring_.size) return nullptr;
   slot& s = slots_[id.head];
   return s.taken && s.seq == id.seq ? &s : nullptr;
 }
@@ -426,22 +437,28 @@ void memory_port::give_back(slot& s, bool ok) {
     for_each_piece(s.writable(), last, 1, [status](auto bytes) { bytes[0] = std::byte{status}; });
     written = s.parts.writable;
   }
-  s.taken = false;  // before the driver sees it and may offer the head again
+  s.taken = false;
   --taken_;
-  used_.push(s.head, written);
+  used_.add(s.head, written);
   pushed_ = true;
-  ++counters_.answers;
+  s.answer = ++counters_.answers;
 }
 
 // ---- interrupts ----
 
-// All that was pushed in a turn is announced at once.
+// All that was answered in a turn is shown and announced at once.
 void memory_port::at_turn_end() noexcept {
-  if (pushed_) interrupt();
+  if (pushed_) publish();
+}
+
+void memory_port::publish() {
+  pushed_ = false;
+  shown_ = counters_.answers;  // first: as soon as the driver sees them it may offer the heads again
+  used_.publish();
+  interrupt();
 }
 
 void memory_port::interrupt() {
-  pushed_ = false;
   if (!used_.notification_wanted()) return;
   if (interrupt_.in_flight()) {
     interrupt_owed_ = true;

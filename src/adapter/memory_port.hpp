@@ -4,7 +4,7 @@
 //
 //   stopped --start()--> serving --stop(), drained()--> ended
 //               ^           |  \--a driver's error--> broken: takes nothing more, finishes what it has
-//               \--reset()--+------------------------/
+//               \--reset()--+------------------------/     (resetting, until nothing of it is under way)
 //
 // Everything happens on the loop's thread. Order of destruction: after drained(), before the loop and the memory.
 #pragma once
@@ -30,9 +30,11 @@
 namespace vloop::adapter {
 
 struct memory_port_options {
-  std::uint16_t index = 0;             // of the queue in its device
-  const memory_map* memory = nullptr;  // outlives the port; changes only while the port is reset
-  split_ring ring;
+  std::uint16_t index = 0;  // of the queue in its device
+  // Outlives the port; changes on the loop's thread only. What a removed region covered stays mapped until the port has
+  // been reset or drained: the ring, and requests that were taken, may lie in it.
+  const memory_map* memory = nullptr;
+  split_ring ring;           // also the most entries that a ring set later can have
   bool event_index = false;  // VIRTIO_F_EVENT_IDX was negotiated
   bool indirect = false;     // VIRTIO_F_INDIRECT_DESC was negotiated
   int kick_fd = -1;          // eventfds of the driver's side; stay the caller's
@@ -55,9 +57,14 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
 
   queue& requests() { return queue_; }
 
-  // Takes requests from now on; what is already available comes first. Once, and again after reset(). Nothing happens
-  // after stop().
+  // Takes requests from now on; what is already available comes first. After that and until reset(), making the queue
+  // ready again means nothing, and neither does it after stop().
   void start();
+
+  // The driver lays its ring elsewhere. False, and nothing changes, unless the port waits for start(): a ring is never
+  // moved under a device that uses it (virtio 1.2, 4.1.4.3.2); and if the ring has more entries than the
+  // first.
+  [[nodiscard]] bool set_ring(const split_ring& ring);
 
   // Takes no more, and ends the queue. Idempotent. What was taken is still to be answered by the device.
   void stop();
@@ -75,7 +82,7 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
   const memory_port_counters& counters() const { return counters_; }
 
  private:
-  enum class state : std::uint8_t { stopped, serving, broken, ended };
+  enum class state : std::uint8_t { stopped, serving, broken, resetting, ended };
 
   // A part of a request's segments, cut out in place for the kernel while a transfer is under way, then put back.
   class cut {
@@ -99,6 +106,7 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
     std::uint16_t head = 0;
     std::uint32_t seq = 0;
     bool taken = false;
+    std::uint64_t answer = 0;     // the how-manieth that the port gave: until that is shown the head is not free
     bool orphaned = false;        // reset under a transfer: when that ends, nothing of the driver's is touched
     std::span<segment> segments;  // its own part of segments_, all of it
     chain parts;
@@ -160,6 +168,7 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
   void give_back(slot& s, bool ok);
   bool fits_direct(const port_file& file, const slot& s, std::span<const segment> pieces) const;
 
+  void publish();
   void interrupt();
   void interrupt_written();
   bool idle() const;
@@ -168,17 +177,19 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
 
   loop& io_;
   const memory_port_options options_;
+  split_ring ring_;
   state state_ = state::stopped;
   ring_error error_ = ring_error::none;
   available_reader available_;
   used_writer used_;
-  bool pushed_ = false;          // since the driver was last told
+  bool pushed_ = false;          // there are answers that the driver does not see yet
   bool interrupt_owed_ = false;  // the write that tells it is still under way from before
 
   std::vector<port_file> files_;
   std::unique_ptr<segment[]> segments_;
   std::unique_ptr<slot[]> slots_;  // by head
   std::uint32_t taken_ = 0;        // slots that are taken
+  std::uint64_t shown_ = 0;        // answers that the driver was shown
   std::uint32_t busy_ = 0;         // slots with a transfer under way
   std::uint32_t next_seq_ = 1;
   memory_port_counters counters_;

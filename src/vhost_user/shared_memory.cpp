@@ -19,7 +19,7 @@ std::uint64_t rounded_up(std::uint64_t bytes) {
 }
 
 [[noreturn]] void refuse(std::size_t bytes) {
-  throw setup_error(errno, "cannot have " + std::to_string(bytes >> 20) + " MiB to share with a vhost-user daemon",
+  throw setup_error(errno, "cannot have " + std::to_string(bytes >> 20) + " MiB to share with a device",
                     "fewer queues need less");
 }
 

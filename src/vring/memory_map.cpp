@@ -8,7 +8,7 @@
 namespace vloop {
 
 void memory_map::add(const memory_region& region) {
-  const std::uint64_t last = region.address + (region.memory.size() - 1);
+  const std::uint64_t last = region.address + (region.memory.size() - 1);  // wraps where it is empty: refused below
   if (region.memory.empty() || last < region.address)
     throw std::system_error(EINVAL, std::generic_category(),
                             "memory region: empty, or past the end of the address space");
@@ -18,6 +18,12 @@ void memory_map::add(const memory_region& region) {
       throw std::system_error(EINVAL, std::generic_category(), "memory region: overlaps another one");
   }
   regions_.push_back(region);
+}
+
+void memory_map::remove(std::uint64_t address, std::uint64_t size) {
+  const auto is_it = [&](const memory_region& r) { return r.address == address && r.memory.size() == size; };
+  if (std::erase_if(regions_, is_it) == 0)
+    throw std::system_error(ENOENT, std::generic_category(), "memory region: none has this address and size");
 }
 
 std::span<std::byte> memory_map::find(std::uint64_t address, std::uint64_t length) const {

@@ -15,10 +15,15 @@ struct memory_region {
   std::span<std::byte> memory;  // where that is here; the owner keeps it mapped while a map names it
 };
 
+// Not synchronised: whoever changes it does so on the thread of those who look into it.
 class memory_map {
  public:
   // Throws std::system_error (EINVAL) if the region is empty, wraps around the address space or overlaps another one.
   void add(const memory_region& region);
+
+  // Forgets a region that was added with just this address and size; throws std::system_error (ENOENT) where there is
+  // none. What find() gave before stays the caller's business: the owner keeps the memory mapped until nobody uses it.
+  void remove(std::uint64_t address, std::uint64_t size);
 
   // The memory from `address` on, at most `length` bytes of it: less where a region ends, empty where none covers it.
   // A buffer may lie in two regions that follow each other, so callers ask again for the rest.

@@ -85,7 +85,7 @@ split_ring split_ring::find(const memory_map& memory, std::uint64_t descriptors,
   const auto a = memory.find_whole(available, available_bytes(size));
   const auto u = memory.find_whole(used, used_bytes(size));
   if (d.empty() || a.empty() || u.empty()) refuse("a part is outside the driver's memory");
-  // Alignment (virtio 1.3, 2.7) matters where we touch the memory, so it is checked on our side of the map too.
+  // Alignment (virtio 1.2, 2.7) matters where we touch the memory, so it is checked on our side of the map too.
   const auto aligned = [](std::uint64_t address, const std::byte* here, std::uint64_t to) {
     return address % to == 0 && reinterpret_cast<std::uintptr_t>(here) % to == 0;
   };
@@ -107,7 +107,7 @@ bool available_reader::has_new(std::uint16_t seen) const {
 available_reader::head available_reader::take() {
   if (next_ == published_) {
     // Orders this load of avail->idx against our loads of ring entries, descriptors and buffers after it; pairs with
-    // the barrier between the driver's stores to those and its store to avail->idx (virtio 1.3, 2.7.13.3.1).
+    // the barrier between the driver's stores to those and its store to avail->idx (virtio 1.2, 2.7.13.3.1).
     const std::uint16_t index = load(ring_->idx, std::memory_order_acquire);
     // The driver may not move the index backwards (2.7.6.1), nor offer more heads than there are (2.7.13).
     if (static_cast<std::uint16_t>(index - next_) > size_) return {.error = ring_error::avail_jump};
@@ -121,20 +121,24 @@ available_reader::head available_reader::take() {
   return {.some = true, .value = value};
 }
 
-void used_writer::push(std::uint16_t head, std::uint32_t written) {
+void used_writer::add(std::uint16_t head, std::uint32_t written) {
   vring_used_elem& entry = ring_.used->ring[next_ % ring_.size];
   std::atomic_ref(entry.id).store(head, std::memory_order_relaxed);
-  std::atomic_ref(entry.len).store(written, std::memory_order_relaxed);  // before idx: virtio 1.3, 2.7.8.2
+  std::atomic_ref(entry.len).store(written, std::memory_order_relaxed);  // before idx: virtio 1.2, 2.7.8.2
   ++next_;
-  // Orders our stores to the request's buffers and to the entry before the store of used->idx; pairs with the driver's
-  // barrier between its load of used->idx and its loads of entry and buffers (2.7.14).
-  store(ring_.used->idx, next_, std::memory_order_release);
+}
+
+void used_writer::publish() {
+  published_ = next_;
+  // Orders our stores to the requests' buffers and to the entries before the store of used->idx; pairs with the
+  // driver's barrier between its load of used->idx and its loads of entries and buffers (2.7.14).
+  store(ring_.used->idx, published_, std::memory_order_release);
 }
 
 bool used_writer::notification_wanted() {
   const std::uint16_t before = told_;
-  told_ = next_;
-  if (before == next_) return false;
+  told_ = published_;
+  if (before == published_) return false;
   // Orders our store of used->idx before our load of used_event or flags; pairs with the driver's barrier between its
   // store of those and its load of used->idx. Without it both sides could miss the other's news (2.7.7).
   std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -144,7 +148,7 @@ bool used_writer::notification_wanted() {
   }
   // avail->flags is ignored with EVENT_IDX (2.7.7.2).
   const std::uint16_t event = load(ring_.used_event(), std::memory_order_relaxed);
-  return passed_event(event, next_, before);
+  return passed_event(event, published_, before);
 }
 
 void used_writer::refuse_kicks() {

@@ -92,7 +92,7 @@ bool split_ring_driver::publish() {
   if (before == added_) return false;
   published_ = added_;
   // Orders our stores to buffers, descriptors and ring entries before the store of avail->idx; pairs with the device's
-  // acquiring load of it (virtio 1.3, 2.7.13.3.1).
+  // acquiring load of it (virtio 1.2, 2.7.13.3.1).
   store(ring_.available->idx, published_, std::memory_order_release);
   // Orders our store of avail->idx before our load of avail_event or flags; pairs with the device's barrier between
   // its store of those and its load of avail->idx (2.7.13.4.1).

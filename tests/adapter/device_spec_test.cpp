@@ -218,6 +218,12 @@ TEST_CASE("a line break in an argument does not break the line") {
   refused("blk=a\nb,colour=red", "'blk=a\\x0ab,colour=red'");
 }
 
+TEST_CASE("hostile: a value with line breaks is refused in one line") {
+  refused("blk=a,direct=o\nn", "direct=o\\x0an is unknown");
+  refused("blk=a,queues=\n", "queues=\\x0a is not a number");
+  refused("rng,queue-size=8\x7f", "queue-size=8\\x7f is not a number");
+}
+
 TEST_CASE("a spec written out means the same device from any folder") {
   const auto here = std::filesystem::current_path().string();
   CHECK(device_spec_text(parse_device_spec("blk=/srv/disk.img")) ==

@@ -315,6 +315,34 @@ TEST_CASE("header gives the inline bytes, and nothing when there are too few") {
   q.complete(std::move(held[0]));
 }
 
+TEST_CASE("a request that is left is not answered, and can be left behind") {
+  recording_port port;
+  queue q(0, 4, port);
+  std::vector<request> held;
+  take_one(q, held);
+  q.deliver(request_with_head(1));
+  q.leave(std::move(held[0]));
+  CHECK(q.in_flight() == 0);
+  CHECK(port.answers.empty());
+}
+
+TEST_CASE("front gives the inline bytes that came, and copy_out asks for those of the readable part") {
+  recording_port port;
+  queue q(0, 4, port);
+  std::vector<request> held;
+  take_one(q, held);
+  q.deliver(request_with_head(1));
+  REQUIRE(held[0].front().size() == 16);
+  CHECK(held[0].front()[15] == std::byte{15});
+  std::byte room[8];
+  const transfer out = copy_out(room, 4);
+  CHECK(out.what == verb::copy_from_request);
+  CHECK(out.skip == 4);
+  CHECK(out.length == sizeof room);
+  CHECK(out.memory == room);
+  q.complete(std::move(held[0]));
+}
+
 TEST_CASE("a transfer that is done at once does not suspend; one that is done later resumes") {
   recording_port port;
   queue q(0, 4, port);

@@ -95,6 +95,21 @@ TEST_CASE("the driver runs out of descriptors and gets them back with the used e
   CHECK(ends.driver.add(three, {}));
 }
 
+TEST_CASE("heads that were added are seen by the driver when they are published, all at once") {
+  both_ends ends(8, false);
+  const std::uint16_t first = ends.offer_one();
+  const std::uint16_t second = ends.offer_one();
+  ends.used.add(first, 1);
+  ends.used.add(second, 2);
+  CHECK_FALSE(ends.driver.collect());
+  CHECK_FALSE(ends.used.notification_wanted());  // nothing to tell yet
+  ends.used.publish();
+  CHECK(ends.used.notification_wanted());
+  CHECK(ends.driver.collect()->head == first);
+  CHECK(ends.driver.collect()->head == second);
+  CHECK_FALSE(ends.driver.collect());
+}
+
 TEST_CASE("without EVENT_IDX the driver's flag decides about notifications") {
   both_ends ends(8, false);
   ends.used.push(ends.offer_one(), 0);
@@ -292,6 +307,53 @@ TEST_CASE("memory regions that are empty, wrap or overlap are refused") {
   CHECK_THROWS_AS(map.add({.address = 500, .memory = {}}), std::system_error);
   CHECK_THROWS_AS(map.add({.address = ~std::uint64_t{0} - 8, .memory = bytes}), std::system_error);
   CHECK_NOTHROW(map.add({.address = 164, .memory = bytes}));
+}
+
+TEST_CASE("a region that was removed is found no more, and the others are") {
+  std::byte first[64], second[64];
+  memory_map map;
+  map.add({.address = 100, .memory = first});
+  map.add({.address = 164, .memory = second});
+  CHECK_THROWS_AS(map.remove(100, 63), std::system_error);
+  CHECK_THROWS_AS(map.remove(101, 64), std::system_error);
+  map.remove(100, 64);
+  CHECK(map.find(100, 1).empty());
+  CHECK(map.find(164, 64).data() == second);
+  CHECK_THROWS_AS(map.remove(100, 64), std::system_error);
+  CHECK_NOTHROW(map.add({.address = 100, .memory = first}));
+}
+
+TEST_CASE("a driver with too few free descriptors for an indirect chain waits for one") {
+  both_ends ends(2, false);
+  vring_desc table[2];
+  const split_ring_driver::buffer b[] = {{.address = 100, .length = 16}};
+  CHECK(ends.driver.add_indirect(b, b, table, 0x5000));
+  CHECK(ends.driver.add_indirect(b, b, table, 0x5000));
+  CHECK_FALSE(ends.driver.add_indirect(b, b, table, 0x5000));
+}
+
+TEST_CASE("hostile: a device that gives back more than it has is reported to the driver's side") {
+  both_ends ends(8, false);
+  ends.offer_one();
+  ends.driver.publish();
+  ends.memory.ring.used->idx = 2;
+  const auto stray = ends.driver.collect();
+  REQUIRE(stray);
+  CHECK_FALSE(stray->valid);
+  CHECK(ends.driver.free_descriptors() == 7);
+}
+
+TEST_CASE("with nothing added there is nothing to publish, and no kick") {
+  both_ends ends(8, false);
+  CHECK_FALSE(ends.driver.publish());
+}
+
+TEST_CASE("with EVENT_IDX the driver's flags stay clear and its event is left behind") {
+  both_ends ends(8, true);
+  ends.driver.interrupts_off();
+  CHECK(ends.memory.ring.available->flags == 0);
+  ends.used.refuse_kicks();
+  CHECK(ends.memory.ring.used->flags == 0);
 }
 
 TEST_CASE("memory is found up to the end of its region and no further") {
