@@ -33,6 +33,7 @@ class connection {
 
   int fd() const { return socket_.get(); }
   const std::string& name() const { return name_; }
+  std::chrono::milliseconds limit() const { return limit_; }
 
   // A descriptor that becomes readable when nobody wants to wait any more: what is under way ends with ECANCELED.
   void end_waits_by(int fd) { cancel_fd_ = fd; }

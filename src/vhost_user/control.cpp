@@ -20,6 +20,8 @@ namespace {
 
 constexpr std::chrono::seconds relay_pause_max{5};
 constexpr std::chrono::milliseconds look_again_after{50};
+// A daemon that changes its mind all the time gets no more than this of the driver's attention.
+constexpr std::chrono::milliseconds config_rest{20};
 
 owned_fd make_event() {
   owned_fd fd(::eventfd(0, EFD_CLOEXEC));
@@ -34,12 +36,15 @@ queue_events::queue_events() : kick(make_event()), call(make_event()), error(mak
 // ---- from other threads ----
 
 control::control(client daemon, const offer& terms, const shared_memory& memory,
-                 const std::vector<queue_events>& events, way_back back)
+                 const std::vector<queue_events>& events, way_back back,
+                 std::function<std::vector<std::byte>(client&)> read_config)
     : daemon_(std::move(daemon)),
       terms_(terms),
       memory_(memory),
       events_(events),
       back_(std::move(back)),
+      read_config_(std::move(read_config)),
+      config_(terms.config),
       end_(make_event()) {
   daemon_.link().end_waits_by(end_.get());
 }
@@ -53,6 +58,11 @@ control::~control() {
 void control::log_to(log_function log) {
   const std::lock_guard held(lock_);
   log_ = std::move(log);
+}
+
+void control::tell_config(config_function tell) {
+  const std::lock_guard held(lock_);
+  tell_config_ = std::move(tell);
 }
 
 void control::begin(std::uint64_t acknowledged) {
@@ -156,6 +166,7 @@ bool control::come_again() {
     daemon_ = *std::move(found);
   }
   status_ = 0;
+  asking_.reset();
   say("vhost-user: the daemon is back after " +
       std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()) + " ms");
   return true;
@@ -192,7 +203,7 @@ std::optional<client> control::find_daemon(std::chrono::steady_clock::time_point
 void control::refuse_another(const offer& now) const {
   const bool same = now.virtio_features == terms_.virtio_features &&
                     now.protocol_features == terms_.protocol_features && now.queues == terms_.queues &&
-                    now.config == terms_.config;
+                    terms_.goes_on_with(now.config);
   if (!same)
     daemon_.link().refuse("its return", EPROTO, "it has come back with other features, queues or configuration");
 }
@@ -221,6 +232,8 @@ void control::set_up_device() {
     if ((daemon_.get(request_code::get_status) & VIRTIO_CONFIG_S_FEATURES_OK) == 0)
       daemon_.link().refuse("GET_STATUS", EPROTO, "it does not accept the features " + std::string(text));
   }
+  open_back_channel();
+  if (asking_ || losses_ > 0) look_at_config();  // what changed while there was no way to say so
   daemon_.set_memory(memory_.table(), memory_.fd());
   for (std::uint32_t i = 0; i < events_.size(); ++i) set_up_queue(i);
   if (terms_.has(protocol_feature::status)) add_status(VIRTIO_CONFIG_S_DRIVER_OK);
@@ -250,20 +263,57 @@ void control::set_up_queue(std::uint32_t index) {
   if (terms_.virtio_features & has_protocol_features) daemon_.set_vring(request_code::set_vring_enable, index, 1);
 }
 
-// Until the daemon does something: it is asked nothing here, so whatever comes ends its service.
+// Until nobody needs the daemon any more. It is asked nothing here, so whatever comes on its socket ends its service.
 void control::watch() {
   std::vector<pollfd> waits{{.fd = end_.get(), .events = POLLIN, .revents = 0},
-                            {.fd = daemon_.link().fd(), .events = POLLIN | POLLRDHUP, .revents = 0}};
+                            {.fd = daemon_.link().fd(), .events = POLLIN | POLLRDHUP, .revents = 0},
+                            {.fd = -1, .events = POLLIN, .revents = 0}};
   for (const auto& one : events_) waits.push_back({.fd = one.error.get(), .events = POLLIN, .revents = 0});
   for (;;) {
+    waits[2].fd = asking_ ? asking_->fd() : -1;
     if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR)
       throw setup_error(errno, "cannot watch " + daemon_.link().name());
     if (waits[0].revents != 0) return;
     if (waits[1].revents != 0) look_at_socket();
-    for (std::size_t i = 2; i < waits.size(); ++i)
+    for (std::size_t i = 3; i < waits.size(); ++i)
       if (waits[i].revents != 0)
-        daemon_.link().refuse("its rings", EPROTO, "it reports an error of queue " + std::to_string(i - 2));
+        daemon_.link().refuse("its rings", EPROTO, "it reports an error of queue " + std::to_string(i - 3));
+    if (waits[2].revents != 0) look_at_back_channel();
   }
+}
+
+// ---- what the daemon asks for ----
+
+void control::open_back_channel() {
+  if (!terms_.has(protocol_feature::backend_req)) return;
+  asking_.emplace(daemon_.link().name(), daemon_.link().limit());
+  asking_->end_waits_by(end_.get());
+  asking_->give_to(daemon_);
+}
+
+// It is acknowledged before the configuration is read: a daemon with one thread would answer neither while it waits.
+void control::look_at_back_channel() {
+  if (asking_->take(terms_.has(protocol_feature::reply_ack)) == back_channel::news::closed) {
+    asking_.reset();
+    say("vhost-user: the daemon has closed its back channel");
+    return;
+  }
+  look_at_config();
+  told_to_end(config_rest);
+}
+
+void control::look_at_config() {
+  if (!terms_.has(protocol_feature::config) || config_.empty()) return;
+  auto now = read_config_(daemon_);
+  if (now == config_) return;
+  config_ = now;
+  say("vhost-user: the daemon's configuration has changed");
+  config_function tell;
+  {
+    const std::lock_guard held(lock_);
+    tell = tell_config_;
+  }
+  if (tell) tell(std::move(now));
 }
 
 void control::look_at_socket() const {

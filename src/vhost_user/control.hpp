@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -24,6 +25,7 @@
 
 #include "devices/owned_fd.hpp"
 #include "runtime/loop.hpp"
+#include "vhost_user/back_channel.hpp"
 #include "vhost_user/client.hpp"
 #include "vhost_user/offer.hpp"
 #include "vhost_user/shared_memory.hpp"
@@ -53,22 +55,24 @@ struct queue_events {
 // How a daemon that is gone is found again.
 struct way_back {
   std::chrono::seconds wait_max{0};  // 0: it is not waited for
-  std::function<client()> connect;
-  std::function<offer(client&)> ask;
+  std::function<client()> connect{};
+  std::function<offer(client&)> ask{};
 };
 
 class control {
  public:
   using log_function = std::function<void(const std::string&)>;
+  using config_function = std::function<void(std::vector<std::byte>)>;
 
-  // `terms`, `memory` and `events` outlive it.
+  // `terms`, `memory` and `events` outlive it. `read_config` asks the daemon for its configuration of now, checked.
   control(client daemon, const offer& terms, const shared_memory& memory, const std::vector<queue_events>& events,
-          way_back back);
+          way_back back, std::function<std::vector<std::byte>(client&)> read_config);
   ~control();
   control(const control&) = delete;
   control& operator=(const control&) = delete;
 
   void log_to(log_function log);
+  void tell_config(config_function tell);
 
   // Any thread. A driver acknowledged these features. The first time begins stage 3; later ones must be the same.
   void begin(std::uint64_t acknowledged);
@@ -101,6 +105,9 @@ class control {
   void add_status(std::uint8_t bits);
   void watch();
   void look_at_socket() const;
+  void open_back_channel();
+  void look_at_back_channel();
+  void look_at_config();
   void say(const std::string& line);
   void become(state now, std::exception_ptr failure = nullptr);
   void tell(const std::shared_ptr<seat::place>& one);
@@ -116,11 +123,15 @@ class control {
   const shared_memory& memory_;
   const std::vector<queue_events>& events_;
   const way_back back_;
-  owned_fd end_;  // an eventfd: readable when the thread has to end
+  const std::function<std::vector<std::byte>(client&)> read_config_;
+  std::vector<std::byte> config_;       // as the driver was told last
+  std::optional<back_channel> asking_;  // the daemon's way to ask us
+  owned_fd end_;                        // an eventfd: readable when the thread has to end
   std::uint8_t status_ = 0;
 
   std::mutex lock_;  // of all below
   log_function log_;
+  config_function tell_config_;
   state state_ = state::waiting;
   std::uint64_t acknowledged_ = 0;
   std::exception_ptr failure_;

@@ -62,6 +62,7 @@ device_type make(const known& from) {
                    .config_sizes = from.config,
                    .features = type_features};
   if (from.id == VIRTIO_ID_BLOCK) {
+    type.config_changes = sizeof(virtio_blk_config::capacity);
     type.features = blk_features;
     type.has_status = true;
     type.head_bytes = blk_header_bytes;

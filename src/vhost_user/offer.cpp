@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 
@@ -19,10 +21,14 @@ namespace vloop::vhost_user {
 namespace {
 
 constexpr std::uint64_t wanted_protocol_features = bit(protocol_feature::mq) | bit(protocol_feature::reply_ack) |
-                                                   bit(protocol_feature::config) | bit(protocol_feature::status);
+                                                   bit(protocol_feature::backend_req) | bit(protocol_feature::config) |
+                                                   bit(protocol_feature::status);
 
 constexpr std::uint16_t queues_max = 64;  // of the module
 constexpr std::uint32_t blk_descriptors_besides_data = 2;
+constexpr std::uint32_t blk_block_bytes_max = 4096;
+// The block layer counts the bytes of a disk in a signed number.
+constexpr std::uint64_t blk_sectors_max = std::uint64_t{INT64_MAX} >> 9;
 
 constexpr std::uint64_t bit_of(unsigned feature) {
   return std::uint64_t{1} << feature;
@@ -58,6 +64,17 @@ void set_field(std::vector<std::byte>& config, std::size_t at, T value) {
   if (config.size() >= at + sizeof value) std::memcpy(config.data() + at, &value, sizeof value);
 }
 
+// What the module would refuse as well, without a word on what was wrong.
+void check_disk(const client& daemon, const offer& disk) {
+  const auto capacity = field<std::uint64_t>(disk.config, offsetof(virtio_blk_config, capacity));
+  if (capacity > blk_sectors_max)
+    daemon.link().refuse("GET_CONFIG", EPROTO, "its capacity of " + std::to_string(capacity) + " sectors is no disk's");
+  if ((disk.device_features & bit_of(VIRTIO_BLK_F_BLK_SIZE)) == 0) return;
+  const auto block = field<std::uint32_t>(disk.config, offsetof(virtio_blk_config, blk_size));
+  if (!std::has_single_bit(block) || block < 512 || block > blk_block_bytes_max)
+    daemon.link().refuse("GET_CONFIG", EPROTO, "its blocks of " + std::to_string(block) + " bytes are no disk's");
+}
+
 // A disk's driver cuts requests into pieces as the disk says. Together they have to fit the memory that is shared with
 // the daemon, and the ring.
 void fit_disk(client& daemon, offer& disk, std::uint16_t queue_size) {
@@ -65,6 +82,7 @@ void fit_disk(client& daemon, offer& disk, std::uint16_t queue_size) {
   constexpr auto seg_max_at = offsetof(virtio_blk_config, seg_max);
   const auto page = static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE));
   auto& config = disk.config;
+  check_disk(daemon, disk);
 
   std::uint32_t size_max = request_bytes_max;
   if (disk.device_features & bit_of(VIRTIO_BLK_F_SIZE_MAX)) {
@@ -110,6 +128,12 @@ std::uint16_t choose_queues(client& daemon, const offer& disk, const device_type
 
 }  // namespace
 
+bool offer::goes_on_with(const std::vector<std::byte>& other) const {
+  if (other.size() != config.size()) return false;
+  const auto fixed = static_cast<std::ptrdiff_t>(std::min(config_changes, config.size()));
+  return std::equal(config.begin() + fixed, config.end(), other.begin() + fixed);
+}
+
 offer ask_for_offer(client& daemon, const device_type& type, std::optional<std::uint16_t> queues,
                     std::uint16_t queue_size) {
   offer all;
@@ -130,9 +154,24 @@ offer ask_for_offer(client& daemon, const device_type& type, std::optional<std::
 
   all.device_features = all.virtio_features & type.features;
   all.config = ask_for_config(daemon, all, type);
+  all.config_changes = type.config_changes;
   all.queues = choose_queues(daemon, all, type, queues);
   if (type.id == VIRTIO_ID_BLOCK) fit_disk(daemon, all, queue_size);
   return all;
+}
+
+std::vector<std::byte> ask_for_new_config(client& daemon, const offer& first, const device_type& type,
+                                          std::uint16_t queue_size) {
+  auto told = daemon.get_config(static_cast<std::uint32_t>(first.config.size()));
+  if (!told) daemon.link().refuse("GET_CONFIG", EPROTO, "it tells its configuration no more");
+  offer now = first;
+  now.config = *std::move(told);
+  now.device_features = now.virtio_features & type.features;
+  if (type.id == VIRTIO_ID_BLOCK) fit_disk(daemon, now, queue_size);
+  if (!first.goes_on_with(now.config))
+    daemon.link().refuse("GET_CONFIG", EPROTO,
+                         "of its configuration something changed that a " + type.name + " keeps for its life");
+  return now.config;
 }
 
 // SIZE_MAX may be ours alone: a daemon is told of nothing that it did not offer.

@@ -154,7 +154,7 @@ void fake_daemon::handle(message& m) {
       vhost_user::config_head head;
       std::memcpy(&head, m.payload.data(), sizeof head);
       virtio_blk_config config{};
-      config.capacity = sectors;
+      config.capacity = capacity_;
       config.seg_max = 126;
       config.blk_size = 512;
       config.num_queues = script_.queues;
@@ -172,6 +172,11 @@ void fake_daemon::handle(message& m) {
     case request_code::set_mem_table:
       map(m);
       break;
+    case request_code::set_backend_req_fd: {
+      const std::lock_guard held(lock_);
+      back_ = std::move(m.fds.at(0));
+      break;
+    }
     default:
       handle_vring(m);
   }
@@ -287,7 +292,7 @@ void fake_daemon::serve_blk(taken& t) {
   t.used.push(t.head, written);
 }
 
-void fake_daemon::send_raw(std::span<const std::byte> bytes, std::size_t fds) {
+void fake_daemon::send_raw(int socket, std::span<const std::byte> bytes, std::size_t fds, int fd) {
   std::array<char, CMSG_SPACE(sizeof(int) * 64)> control{};
   std::vector<std::byte> copy(bytes.begin(), bytes.end());
   iovec piece{.iov_base = copy.data(), .iov_len = copy.size()};
@@ -301,12 +306,51 @@ void fake_daemon::send_raw(std::span<const std::byte> bytes, std::size_t fds) {
     part->cmsg_level = SOL_SOCKET;
     part->cmsg_type = SCM_RIGHTS;
     part->cmsg_len = CMSG_LEN(sizeof(int) * fds);
-    for (std::size_t i = 0; i < fds; ++i) {
-      const int fd = end_.get();
-      std::memcpy(CMSG_DATA(part) + i * sizeof fd, &fd, sizeof fd);
-    }
+    for (std::size_t i = 0; i < fds; ++i) std::memcpy(CMSG_DATA(part) + i * sizeof fd, &fd, sizeof fd);
   }
-  [[maybe_unused]] const auto n = ::sendmsg(socket_.get(), &out, MSG_NOSIGNAL);
+  [[maybe_unused]] const auto n = ::sendmsg(socket, &out, MSG_NOSIGNAL);
+}
+
+int fake_daemon::back_channel() {
+  const std::lock_guard held(lock_);
+  return back_.get();
+}
+
+void fake_daemon::ask_back_raw(std::span<const std::byte> bytes) {
+  send_raw(back_channel(), bytes, 0);
+}
+
+void fake_daemon::ask_back(std::uint32_t code, std::uint32_t flags, std::span<const std::byte> payload,
+                           std::size_t fds) {
+  const message_header header{.code = code, .flags = flags, .size = static_cast<std::uint32_t>(payload.size())};
+  std::vector<std::byte> bytes(sizeof header + payload.size());
+  std::memcpy(bytes.data(), &header, sizeof header);
+  std::copy(payload.begin(), payload.end(), bytes.begin() + sizeof header);
+  send_raw(back_channel(), bytes, fds);
+}
+
+void fake_daemon::close_back_channel() {
+  const std::lock_guard held(lock_);
+  back_ = owned_fd{};
+}
+
+std::vector<std::byte> fake_daemon::back_reply() {
+  pollfd wait{.fd = back_channel(), .events = POLLIN, .revents = 0};
+  if (::poll(&wait, 1, 1000) != 1) return {};
+  std::vector<std::byte> bytes(256);
+  const ssize_t got = ::recv(wait.fd, bytes.data(), bytes.size(), MSG_DONTWAIT);
+  bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  return bytes;
+}
+
+void fake_daemon::reply_with_fd(request_code code, std::span<const std::byte> payload, int fd) {
+  const message_header header{.code = static_cast<std::uint32_t>(code),
+                              .flags = message_header::version | message_header::reply,
+                              .size = static_cast<std::uint32_t>(payload.size())};
+  std::vector<std::byte> bytes(sizeof header + payload.size());
+  std::memcpy(bytes.data(), &header, sizeof header);
+  std::copy(payload.begin(), payload.end(), bytes.begin() + sizeof header);
+  send_raw(socket_.get(), bytes, 1, fd);
 }
 
 void fake_daemon::reply(request_code code, std::span<const std::byte> payload, std::size_t fds, std::uint32_t flags) {

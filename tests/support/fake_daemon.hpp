@@ -60,15 +60,24 @@ class fake_daemon {
   const std::string& path() const { return path_; }
 
   // For scripts, on the daemon's thread.
-  void send_raw(std::span<const std::byte> bytes, std::size_t fds = 0);
+  void send_raw(std::span<const std::byte> bytes, std::size_t fds = 0) { send_raw(socket_.get(), bytes, fds); }
   void reply(request_code code, std::span<const std::byte> payload, std::size_t fds = 0,
              std::uint32_t flags = vhost_user::message_header::version | vhost_user::message_header::reply);
   void reply_number(request_code code, std::uint64_t value) { reply(code, std::as_bytes(std::span(&value, 1))); }
+  void reply_with_fd(request_code code, std::span<const std::byte> payload, int fd);
   void close_socket();     // for good
   void drop_connection();  // as if it had died, and another was started
   void interrupt(std::size_t queue = 0);
   void report_error(std::size_t queue = 0);
   int call_fd(std::size_t queue = 0) const { return rings_[queue].call.get(); }
+
+  // Any thread: on the back channel, once there is one. What came there in reply, within a second; or nothing.
+  void ask_back(std::uint32_t code, std::uint32_t flags = vhost_user::message_header::version,
+                std::span<const std::byte> payload = {}, std::size_t fds = 0);
+  void ask_back_raw(std::span<const std::byte> bytes);
+  void close_back_channel();
+  std::vector<std::byte> back_reply();
+  void resize(std::uint64_t to) { capacity_ = to; }
 
   // From the test's thread. All messages that came, in order.
   std::vector<request_code> seen();
@@ -88,6 +97,11 @@ class fake_daemon {
     std::optional<used_writer> used;
   };
 
+  static void send_raw(int socket, std::span<const std::byte> bytes, std::size_t fds, int fd);
+  void send_raw(int socket, std::span<const std::byte> bytes, std::size_t fds) {
+    send_raw(socket, bytes, fds, end_.get());
+  }
+  int back_channel();
   void run();
   void serve_socket();
   void handle(message& m);
@@ -113,7 +127,9 @@ class fake_daemon {
   std::atomic<unsigned> connections_{0};
   bool dropped_ = false;  // in the middle of a ring's service
   std::atomic<std::uint64_t> features_set_{0};
+  std::atomic<std::uint64_t> capacity_{sectors};
   std::mutex lock_;
+  owned_fd back_;
   std::vector<request_code> seen_;
   std::thread thread_;
 };
