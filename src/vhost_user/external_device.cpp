@@ -76,7 +76,8 @@ task<void> external_device::serve(queue& requests, loop& io) {
                  .memory = &memory_,
                  .events = &events_[index],
                  .event_index = (terms_.virtio_features >> VIRTIO_RING_F_EVENT_IDX & 1) != 0,
-                 .piece_bytes_max = terms_.piece_bytes_max},
+                 .piece_bytes_max = terms_.piece_bytes_max,
+                 .driver_was_reset = [this] { control_.driver_was_reset(); }},
                 requests, io);
   const control::seat seat(control_, io, between);
   co_await between.run();

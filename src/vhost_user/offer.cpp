@@ -20,9 +20,10 @@
 namespace vloop::vhost_user {
 namespace {
 
-constexpr std::uint64_t wanted_protocol_features = bit(protocol_feature::mq) | bit(protocol_feature::reply_ack) |
-                                                   bit(protocol_feature::backend_req) | bit(protocol_feature::config) |
-                                                   bit(protocol_feature::status);
+constexpr std::uint64_t wanted_protocol_features =
+    bit(protocol_feature::mq) | bit(protocol_feature::reply_ack) | bit(protocol_feature::backend_req) |
+    bit(protocol_feature::config) | bit(protocol_feature::inflight_shmfd) | bit(protocol_feature::reset_device) |
+    bit(protocol_feature::configure_mem_slots) | bit(protocol_feature::status);
 
 constexpr std::uint16_t queues_max = 64;  // of the module
 constexpr std::uint32_t blk_descriptors_besides_data = 2;
@@ -151,6 +152,8 @@ offer ask_for_offer(client& daemon, const device_type& type, std::optional<std::
     daemon.link().refuse("GET_FEATURES", EPROTO, "it has no VIRTIO_F_VERSION_1: it speaks another virtio");
   if (all.has(protocol_feature::reply_ack)) daemon.expect_acknowledgements();
   daemon.say(request_code::set_owner);
+  if (all.has(protocol_feature::configure_mem_slots) && daemon.get(request_code::get_max_mem_slots) == 0)
+    daemon.link().refuse("GET_MAX_MEM_SLOTS", EPROTO, "it has room for no memory at all");
 
   all.device_features = all.virtio_features & type.features;
   all.config = ask_for_config(daemon, all, type);
