@@ -233,9 +233,13 @@ void control::stop_rings() {
 }
 
 // It can have taken no more than was there, nor be further behind than a ring is long.
-void control::check_base(std::uint32_t index, std::uint32_t base) const {
+void control::check_base(std::uint32_t index, std::uint32_t base) {
   const split_ring& ring = memory_.queue(index).ring;
-  const std::uint16_t published = std::atomic_ref(ring.available->idx).load(std::memory_order_relaxed);
+  std::uint16_t published;
+  {
+    const std::lock_guard after_it_was_made(lock_);  // which its relay's seat was after
+    published = std::atomic_ref(ring.available->idx).load(std::memory_order_relaxed);
+  }
   if (base > UINT16_MAX || static_cast<std::uint16_t>(published - base) > ring.size)
     daemon_.link().refuse("GET_VRING_BASE", EPROTO,
                           "its index " + std::to_string(base) + " is not in the ring of queue " +
@@ -243,7 +247,6 @@ void control::check_base(std::uint32_t index, std::uint32_t base) const {
 }
 
 void control::clear_device() {
-  take_memory_back();
   if (terms_.has(protocol_feature::reset_device)) {
     daemon_.say(request_code::reset_device);
   } else if (terms_.has(protocol_feature::status)) {
@@ -259,6 +262,7 @@ void control::take_leave() {
   daemon_.link().end_all_by(std::chrono::steady_clock::now() + leave_max);
   try {
     stop_rings();
+    take_memory_back();
     clear_device();
     say("vhost-user: the daemon's rings are stopped");
   } catch (const std::system_error& error) {
@@ -285,10 +289,7 @@ std::optional<client> control::find_daemon(std::chrono::steady_clock::time_point
 }
 
 void control::refuse_another(const offer& now) const {
-  const bool same = now.virtio_features == terms_.virtio_features &&
-                    now.protocol_features == terms_.protocol_features && now.queues == terms_.queues &&
-                    terms_.goes_on_with(now.config);
-  if (!same)
+  if (!terms_.goes_on_with(now))
     daemon_.link().refuse("its return", EPROTO, "it has come back with other features, queues or configuration");
 }
 
@@ -332,16 +333,16 @@ void control::give_inflight_log() {
   daemon_.set_inflight(*inflight_);
 }
 
+// SET_MEM_TABLE replaces what was there. Memory that was added stays over a reset, and is not added again: a daemon
+// whose rings have an address maps those again with each addition, and some (qemu-storage-daemon 7.2) fail at that.
 void control::give_memory() {
-  memory_given_ = terms_.has(protocol_feature::configure_mem_slots);
-  if (memory_given_) {
-    daemon_.add_memory(memory_.region(), memory_.fd());
-  } else {
+  if (!terms_.has(protocol_feature::configure_mem_slots)) {
     daemon_.set_memory(memory_.region(), memory_.fd());
+  } else if (!std::exchange(memory_given_, true)) {
+    daemon_.add_memory(memory_.region(), memory_.fd());
   }
 }
 
-// SET_MEM_TABLE replaces what was there; memory that was added is there until it is removed.
 void control::take_memory_back() {
   if (std::exchange(memory_given_, false)) daemon_.remove_memory(memory_.region());
 }
@@ -351,6 +352,12 @@ void control::add_status(std::uint8_t bits) {
   daemon_.set(request_code::set_status, status_);
 }
 
+// A ring that was kept goes on behind what was given back: to that the daemon adds what its log says was not.
+std::uint16_t control::base_of(const split_ring& ring) const {
+  if (rings_then_ == ring_then::as_new) return 0;
+  return std::atomic_ref(ring.used->idx).load(std::memory_order_relaxed);
+}
+
 void control::set_up_queue(std::uint32_t index) {
   const queue_memory& q = memory_.queue(index);
   const auto address = [&](const void* part) {
@@ -358,9 +365,7 @@ void control::set_up_queue(std::uint32_t index) {
     return shared_memory::address_of(static_cast<std::uint64_t>(inside));
   };
   daemon_.set_vring(request_code::set_vring_num, index, q.ring.size);
-  // Of a ring that was kept, all but what the log says was given back: the daemon adds what it says was not.
-  const std::uint16_t base = std::atomic_ref(q.ring.used->idx).load(std::memory_order_relaxed);
-  daemon_.set_vring(request_code::set_vring_base, index, base);
+  daemon_.set_vring(request_code::set_vring_base, index, base_of(q.ring));
   daemon_.set_vring_address({.index = index,
                              .descriptors = address(q.ring.descriptors),
                              .used = address(q.ring.used),

@@ -121,6 +121,7 @@ class control {
   void run();
   void set_up_device();
   void set_up_queue(std::uint32_t index);
+  std::uint16_t base_of(const split_ring& ring) const;
   void give_inflight_log();
   void give_memory();
   void take_memory_back();
@@ -137,7 +138,7 @@ class control {
   bool come_again();
   void reset_device();
   void stop_rings();
-  void check_base(std::uint32_t index, std::uint32_t base) const;
+  void check_base(std::uint32_t index, std::uint32_t base);
   void clear_device();
   void take_leave();
   void stop_relays(state now, std::uint64_t seat::place::*reached, const std::string& otherwise);

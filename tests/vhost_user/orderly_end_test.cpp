@@ -104,6 +104,7 @@ TEST_CASE("a driver may reset its device again and again") {
     s.rig->reset(0);
     CHECK(s.disk().finish(s.disk().read(i, 512)).data == pattern(512, i));
   }
+  CHECK(std::ranges::count(s.daemon.seen(), request_code::add_mem_reg) == 1);
   CHECK_FALSE(s.watched->failed());
 }
 
