@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -155,6 +156,14 @@ inflight_region client::get_inflight(std::uint16_t queues, std::uint16_t queue_s
 void client::set_inflight(const inflight_region& kept) {
   const int fd = kept.memory.get();
   send_set(request_code::set_inflight_fd, kept.where, std::span(&fd, 1));
+}
+
+void client::set_config(std::span<const std::byte> bytes) {
+  const config_head head{.offset = 0, .size = static_cast<std::uint32_t>(bytes.size()), .flags = 0};
+  std::vector<std::byte> payload(sizeof head + bytes.size());
+  std::memcpy(payload.data(), &head, sizeof head);
+  std::copy(bytes.begin(), bytes.end(), payload.begin() + sizeof head);
+  send_set_bytes(request_code::set_config, payload, {});
 }
 
 std::optional<std::vector<std::byte>> client::get_config(std::uint32_t size) {

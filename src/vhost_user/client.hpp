@@ -51,6 +51,9 @@ class client {
   inflight_region get_inflight(std::uint16_t queues, std::uint16_t queue_size);
   void set_inflight(const inflight_region& kept);
 
+  // Writes the configuration space from its beginning, as the driver does.
+  void set_config(std::span<const std::byte> bytes);
+
   // `size` bytes of the configuration space from its beginning; nullopt: the daemon has no such size.
   std::optional<std::vector<std::byte>> get_config(std::uint32_t size);
 

@@ -38,6 +38,7 @@ device_description describe(const options& wanted, const device_type& type, std:
   d.id = type.id;
   d.features = terms.device_features;
   d.config = terms.config;
+  d.pages = terms.pages;
   d.config_changes = type.id == VIRTIO_ID_BLOCK ? type.config_changes : 0;
   d.queues.assign(terms.queues, queue);
   d.files = {{.fd = memory_fd}};

@@ -15,6 +15,7 @@
 #include <cstring>
 
 #include "runtime/setup_error.hpp"
+#include "vhost_user/input_pages.hpp"
 #include "vring/split_ring.hpp"
 
 namespace vloop::vhost_user {
@@ -51,6 +52,13 @@ std::vector<std::byte> ask_for_config(client& daemon, const offer& so_far, const
   daemon.link().refuse("GET_CONFIG", EPROTO,
                        so_far.has(protocol_feature::config) ? "it refuses every size that a " + type.name + " has"
                                                             : "it cannot tell its configuration; is it a " + type.name);
+}
+
+std::vector<config_page> ask_for_pages(client& daemon, const offer& so_far, const device_type& type) {
+  if (!type.has_pages) return {};
+  if (!so_far.has(protocol_feature::config))
+    daemon.link().refuse("GET_CONFIG", EPROTO, "it cannot tell its configuration; is it an " + type.name + " device");
+  return ask_for_input_pages(daemon);
 }
 
 // The one field of a structure of virtio_blk_config that stands at `at`.
@@ -135,6 +143,15 @@ bool offer::goes_on_with(const std::vector<std::byte>& other) const {
   return std::equal(config.begin() + fixed, config.end(), other.begin() + fixed);
 }
 
+bool offer::goes_on_with(const offer& other) const {
+  const auto same_page = [](const config_page& a, const config_page& b) {
+    return a.select == b.select && a.subsel == b.subsel && a.bytes == b.bytes;
+  };
+  return other.virtio_features == virtio_features && other.protocol_features == protocol_features &&
+         other.queues == queues && goes_on_with(other.config) &&
+         std::equal(pages.begin(), pages.end(), other.pages.begin(), other.pages.end(), same_page);
+}
+
 offer ask_for_offer(client& daemon, const device_type& type, std::optional<std::uint16_t> queues,
                     std::uint16_t queue_size) {
   offer all;
@@ -157,6 +174,7 @@ offer ask_for_offer(client& daemon, const device_type& type, std::optional<std::
 
   all.device_features = all.virtio_features & type.features;
   all.config = ask_for_config(daemon, all, type);
+  all.pages = ask_for_pages(daemon, all, type);
   all.config_changes = type.config_changes;
   all.queues = choose_queues(daemon, all, type, queues);
   if (type.id == VIRTIO_ID_BLOCK) fit_disk(daemon, all, queue_size);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "devices/device.hpp"
 #include "vhost_user/client.hpp"
 #include "vhost_user/device_type.hpp"
 
@@ -22,13 +23,15 @@ struct offer {
   std::uint64_t protocol_features = 0;  // that both sides have
   std::uint16_t queues = 1;
   std::vector<std::byte> config;                      // for the driver
+  std::vector<config_page> pages;                     // instead, of an input device
   std::size_t config_changes = 0;                     // so many bytes at its front may change
   std::uint64_t device_features = 0;                  // for the driver
   std::uint32_t piece_bytes_max = request_bytes_max;  // of one descriptor that the daemon gets
   std::vector<std::string> notes;                     // for the log
 
-  // Whether a driver of this one could go on with a device that has `other`.
+  // Whether a driver of this one could go on with a device that has `other`, and whether with another daemon.
   bool goes_on_with(const std::vector<std::byte>& other) const;
+  bool goes_on_with(const offer& other) const;
   bool has(protocol_feature feature) const { return (protocol_features & bit(feature)) != 0; }
 };
 

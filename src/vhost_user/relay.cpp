@@ -421,6 +421,11 @@ task<void> relay::listen() {
   }
 }
 
+bool relay::fills_enough(const slot& s, std::uint32_t written) const {
+  if (options_.type->answers == filling::whole) return written == s.writable;
+  return options_.type->answers == filling::any || written > 0;
+}
+
 // At most as many as the ring has, so that a fast daemon does not keep the loop. True: there may be more.
 bool relay::collect() {
   for (std::uint32_t i = 0; i < memory_.ring.size; ++i) {
@@ -434,6 +439,10 @@ bool relay::collect() {
     if (used->written > s.writable) {
       fail("it says that it wrote " + std::to_string(used->written) + " bytes where there is room for " +
            std::to_string(s.writable));
+      return false;
+    }
+    if (!fills_enough(s, used->written)) {
+      fail("its answer of " + std::to_string(used->written) + " bytes is too short for a driver of its class");
       return false;
     }
     s.written = used->written;

@@ -107,6 +107,7 @@ class relay final : public audience, private turn_hook {
   void send_kick();
   void kicked();
 
+  bool fills_enough(const slot& s, std::uint32_t written) const;
   std::uint32_t head_of(const slot& s) const;  // bytes of the readable part in the head
   std::uint32_t data_out(const slot& s) const { return s.readable - head_of(s); }
   std::uint32_t data_in(const slot& s) const { return s.writable - (options_.type->has_status ? 1 : 0); }

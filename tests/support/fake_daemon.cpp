@@ -323,7 +323,7 @@ fake_daemon::taken fake_daemon::take(ring_state& r, std::uint16_t head) {
   for (std::uint32_t i = 0; i < parts.readable_segments + parts.writable_segments; ++i)
     (i < parts.readable_segments ? t.readable : t.writable)
         .emplace_back(static_cast<std::byte*>(segments[i].base), segments[i].length);
-  t.header = t.readable.at(0);
+  if (!t.readable.empty()) t.header = t.readable.front();
   return t;
 }
 
