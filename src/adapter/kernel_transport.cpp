@@ -401,6 +401,14 @@ void kernel_device::close() {
   device_ = owned_fd{};
 }
 
+void kernel_device::set_config(const std::vector<std::byte>& bytes) {
+  try {
+    if (device_) vloop::set_config(device_.get(), id_, bytes);
+  } catch (const std::system_error& error) {
+    if (error.code().value() != ENODEV) throw;
+  }
+}
+
 std::optional<device_event> kernel_device::next_event() {
   if (!device_ || gone_ || taken_away_) return std::nullopt;
   vloop_record record{};

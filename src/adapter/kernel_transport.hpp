@@ -70,6 +70,10 @@ class kernel_device {
   void detach();  // leaves the device to its next server, once no queue is served here. Throws setup_error
   void close();   // gives the device up: the kernel answers what is left, and removes it if it is not recoverable
 
+  // Replaces the configuration space; the driver is told if something differs. Throws setup_error if the module refuses
+  // the contents. A device that is on its way out takes none, which is no error.
+  void set_config(const std::vector<std::byte>& bytes);
+
   // What happened since the last call; nothing when there was nothing (or nothing will come any more).
   std::optional<device_event> next_event();
   driver_progress progress() const;

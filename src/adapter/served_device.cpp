@@ -48,6 +48,9 @@ served_device::served_device(asio::io_context& main, spdlog::logger& log, driver
             d.label, d.id, d.features, d.queues.size(), d.queues.front().size, d.config.size());
   for (const auto& note : d.notes) log_.info("{}: {}", name_, note);
   what_->log_to([this](const std::string& line) { log_.info("{}: {}", name_, line); });
+  what_->tell_config([this](std::vector<std::byte> bytes) {
+    asio::post(main_, [this, bytes = std::move(bytes)] { change_config(bytes); });
+  });
 }
 
 served_device::~served_device() {
@@ -202,6 +205,18 @@ void served_device::look_at_driver() {
   log_.info("{}: removed", name_);
   if (now.error != 0 && !failure_)
     failure_ = std::make_exception_ptr(setup_error(now.error, "the kernel could not register " + name_));
+}
+
+// A device whose new configuration its driver must not see cannot be served any more.
+void served_device::change_config(const std::vector<std::byte>& bytes) {
+  if (ended_ || handing_over_) return;
+  try {
+    transport_->set_config(bytes);
+  } catch (const std::exception& error) {
+    log_.error("{}: {}", name_, error.what());
+    if (!failure_) failure_ = std::current_exception();
+    force();
+  }
 }
 
 // Another process wants to serve the device. Its queues end here first: what is under way in the kernel ends there, and

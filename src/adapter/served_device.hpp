@@ -65,6 +65,7 @@ class served_device {
   void wait_for_events();
   void take_events();
   void look_at_driver();
+  void change_config(const std::vector<std::byte>& bytes);
   void hand_over();
   void detach();
   void queue_set_up();

@@ -75,6 +75,10 @@ class device {
   // Where lines go that a user may want to see while it runs; from any thread. Called once, before start().
   virtual void log_to(std::function<void(const std::string&)>) {}
 
+  // Where a new configuration space goes when the device's own has changed: all of it, from any thread. Called once,
+  // before start().
+  virtual void tell_config(std::function<void(std::vector<std::byte>)>) {}
+
   // What it counted, one line each, for the log. After all serve() have ended.
   virtual std::vector<std::string> summary() const { return {}; }
 };

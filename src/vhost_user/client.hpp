@@ -11,10 +11,17 @@
 #include <utility>
 #include <vector>
 
+#include "devices/owned_fd.hpp"
 #include "vhost_user/connection.hpp"
 #include "vhost_user/message.hpp"
 
 namespace vloop::vhost_user {
+
+// Keeps the log of a daemon that died for the next one. Never looked into: what it says is between daemons.
+struct inflight_region {
+  owned_fd memory;
+  inflight_description where;
+};
 
 class client {
  public:
@@ -32,8 +39,20 @@ class client {
   void set_vring(request_code code, std::uint32_t index, std::uint32_t value);
   void set_vring_address(const vring_address& where);
   void set_vring_fd(request_code code, std::uint32_t index, int fd);
-  void set_memory(const memory_table& table, int fd);
+  void set_memory(const memory_region& all, int fd);
+  void add_memory(const memory_region& one, int fd);
+  void remove_memory(const memory_region& one);
   void set_backend_channel(int fd);
+
+  // Stops a ring: the daemon touches it no more. What the next index is that it would have taken.
+  std::uint32_t get_vring_base(std::uint32_t index);
+
+  // Memory of the daemon's own for the in-flight log, large enough for these rings, and mappable.
+  inflight_region get_inflight(std::uint16_t queues, std::uint16_t queue_size);
+  void set_inflight(const inflight_region& kept);
+
+  // Writes the configuration space from its beginning, as the driver does.
+  void set_config(std::span<const std::byte> bytes);
 
   // `size` bytes of the configuration space from its beginning; nullopt: the daemon has no such size.
   std::optional<std::vector<std::byte>> get_config(std::uint32_t size);
@@ -46,6 +65,7 @@ class client {
   }
   void send(request_code code, std::uint32_t flags, std::span<const std::byte> payload, std::span<const int> fds);
   void send_set_bytes(request_code code, std::span<const std::byte> payload, std::span<const int> fds);
+  message receive_any_reply(request_code code);
   std::vector<std::byte> receive_reply(request_code code);
   std::uint64_t receive_number(request_code code);
 

@@ -69,9 +69,9 @@ void connection::refuse(const char* what, int error, const std::string& why) con
   throw setup_error(error, name_ + ": " + what, why);
 }
 
-void connection::wait_for(const char* what, short events, clock::time_point deadline) const {
+void connection::wait_for(const char* what, short events, clock::time_point until) const {
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now()).count();
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now()).count();
     if (left <= 0) refuse(what, ETIMEDOUT, "no answer within " + std::to_string(limit_.count()) + " ms");
     std::array<pollfd, 2> waits{
         {{.fd = socket_.get(), .events = events, .revents = 0}, {.fd = cancel_fd_, .events = POLLIN, .revents = 0}}};
@@ -92,7 +92,7 @@ void connection::send(const char* what, const message_header& header, std::span<
   std::span<std::byte> left = std::span(bytes).first(sizeof header + payload.size());
 
   alignas(cmsghdr) std::array<char, control_bytes> control{};
-  const auto deadline = clock::now() + limit_;
+  const auto until = deadline();
   while (!left.empty()) {
     iovec piece{.iov_base = left.data(), .iov_len = left.size()};
     msghdr out{};
@@ -116,13 +116,13 @@ void connection::send(const char* what, const message_header& header, std::span<
     } else if (sent < 0 && !would_wait(errno)) {
       refuse(what, errno, "");
     } else {
-      wait_for(what, POLLOUT, deadline);
+      wait_for(what, POLLOUT, until);
     }
   }
 }
 
 void connection::receive_exactly(const char* what, std::span<std::byte> bytes, std::vector<owned_fd>& fds,
-                                 clock::time_point deadline) {
+                                 clock::time_point until) {
   while (!bytes.empty()) {
     alignas(cmsghdr) std::array<char, control_bytes> control{};
     iovec piece{.iov_base = bytes.data(), .iov_len = bytes.size()};
@@ -142,21 +142,21 @@ void connection::receive_exactly(const char* what, std::span<std::byte> bytes, s
     } else if (!would_wait(errno)) {
       refuse(what, errno, "");
     } else {
-      wait_for(what, POLLIN, deadline);
+      wait_for(what, POLLIN, until);
     }
   }
 }
 
 message connection::receive(const char* what) {
-  const auto deadline = clock::now() + limit_;
+  const auto until = deadline();
   message m;
-  receive_exactly(what, std::as_writable_bytes(std::span(&m.header, 1)), m.fds, deadline);
+  receive_exactly(what, std::as_writable_bytes(std::span(&m.header, 1)), m.fds, until);
   if ((m.header.flags & message_header::version_mask) != message_header::version)
     refuse(what, EPROTO, "its message is of version " + std::to_string(m.header.flags & message_header::version_mask));
   if (m.header.size > payload_bytes_max)
     refuse(what, EPROTO, "its message has " + std::to_string(m.header.size) + " bytes");
   m.payload.resize(m.header.size);
-  receive_exactly(what, m.payload, m.fds, deadline);
+  receive_exactly(what, m.payload, m.fds, until);
   return m;
 }
 

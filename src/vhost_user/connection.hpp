@@ -4,6 +4,7 @@
 // Descriptors that come are closed unless somebody takes them.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -33,9 +34,13 @@ class connection {
 
   int fd() const { return socket_.get(); }
   const std::string& name() const { return name_; }
+  std::chrono::milliseconds limit() const { return limit_; }
 
   // A descriptor that becomes readable when nobody wants to wait any more: what is under way ends with ECANCELED.
   void end_waits_by(int fd) { cancel_fd_ = fd; }
+
+  // No wait is longer from now on, whatever the limit of a message.
+  void end_all_by(std::chrono::steady_clock::time_point when) { end_by_ = when; }
 
   // Both throw setup_error that names `what` ("GET_CONFIG") and the daemon.
   void send(const char* what, const message_header& header, std::span<const std::byte> payload,
@@ -47,13 +52,15 @@ class connection {
  private:
   using clock = std::chrono::steady_clock;
 
-  void wait_for(const char* what, short events, clock::time_point deadline) const;
+  clock::time_point deadline() const { return std::min(clock::now() + limit_, end_by_); }
+  void wait_for(const char* what, short events, clock::time_point until) const;
   void receive_exactly(const char* what, std::span<std::byte> bytes, std::vector<owned_fd>& fds,
-                       clock::time_point deadline);
+                       clock::time_point until);
 
   owned_fd socket_;
   std::string name_;
   std::chrono::milliseconds limit_;
+  clock::time_point end_by_ = clock::time_point::max();
   int cancel_fd_ = -1;
 };
 

@@ -44,15 +44,16 @@ struct known {
   std::span<const std::uint32_t> config;
 };
 
-constexpr std::array<known, 9> table{{{"blk", VIRTIO_ID_BLOCK, 1, 128, blk_config},
-                                      {"rng", VIRTIO_ID_RNG, 1, 8, {}},
-                                      {"console", VIRTIO_ID_CONSOLE, 2, 128, console_config},
-                                      {"gpio", VIRTIO_ID_GPIO, 2, 128, gpio_config},
-                                      {"i2c", VIRTIO_ID_I2C_ADAPTER, 1, 128, {}},
-                                      {"sound", VIRTIO_ID_SOUND, 4, 64, sound_config},
-                                      {"can", virtio_id_can, 3, 64, can_config},
-                                      {"vsock", VIRTIO_ID_VSOCK, 3, 128, vsock_config},
-                                      {"scsi", VIRTIO_ID_SCSI, 3, 128, scsi_config}}};
+constexpr std::array<known, 10> table{{{"blk", VIRTIO_ID_BLOCK, 1, 128, blk_config},
+                                       {"rng", VIRTIO_ID_RNG, 1, 8, {}},
+                                       {"input", VIRTIO_ID_INPUT, 2, 64, {}},
+                                       {"console", VIRTIO_ID_CONSOLE, 2, 128, console_config},
+                                       {"gpio", VIRTIO_ID_GPIO, 2, 128, gpio_config},
+                                       {"i2c", VIRTIO_ID_I2C_ADAPTER, 1, 128, {}},
+                                       {"sound", VIRTIO_ID_SOUND, 4, 64, sound_config},
+                                       {"can", virtio_id_can, 3, 64, can_config},
+                                       {"vsock", VIRTIO_ID_VSOCK, 3, 128, vsock_config},
+                                       {"scsi", VIRTIO_ID_SCSI, 3, 128, scsi_config}}};
 
 device_type make(const known& from) {
   device_type type{.name = std::string(from.name),
@@ -62,13 +63,19 @@ device_type make(const known& from) {
                    .config_sizes = from.config,
                    .features = type_features};
   if (from.id == VIRTIO_ID_BLOCK) {
+    type.config_changes = sizeof(virtio_blk_config::capacity);
     type.features = blk_features;
     type.has_status = true;
     type.head_bytes = blk_header_bytes;
     type.answers_everything = true;
   } else if (from.id == VIRTIO_ID_RNG) {
     type.features = 0;  // it has none
+    type.answers = filling::some;
     type.answers_everything = true;
+  } else if (from.id == VIRTIO_ID_INPUT) {
+    type.features = 0;
+    type.answers = filling::whole;
+    type.has_pages = true;
   }
   return type;
 }
@@ -82,14 +89,13 @@ std::optional<device_type> find_device_type(std::string_view word) {
   const auto found = std::find_if(table.begin(), table.end(),
                                   [&](const known& one) { return is_number ? one.id == id : one.name == word; });
   if (found != table.end()) return make(*found);
-  // An input device's configuration is many pages behind a selector: not a thing to be asked for whole.
-  if (!is_number || id == 0 || id > id_max || id == VIRTIO_ID_INPUT) return std::nullopt;
+  if (!is_number || id == 0 || id > id_max) return std::nullopt;
   const std::string name = "virtio id " + std::to_string(id);
   return make({.name = name, .id = id, .queues = 1, .queue_size = 128, .config = any_config});
 }
 
 std::string_view known_device_types() {
-  return "blk, rng, console, gpio, i2c, sound, can, vsock, scsi, or a virtio id from 1 to 63 other than 18";
+  return "blk, rng, input, console, gpio, i2c, sound, can, vsock, scsi, or a virtio id from 1 to 63";
 }
 
 }  // namespace vloop::vhost_user

@@ -38,7 +38,8 @@ device_description describe(const options& wanted, const device_type& type, std:
   d.id = type.id;
   d.features = terms.device_features;
   d.config = terms.config;
-  d.config_changes = type.id == VIRTIO_ID_BLOCK ? sizeof(virtio_blk_config::capacity) : 0;
+  d.pages = terms.pages;
+  d.config_changes = type.id == VIRTIO_ID_BLOCK ? type.config_changes : 0;
   d.queues.assign(terms.queues, queue);
   d.files = {{.fd = memory_fd}};
   d.kind = "vhost-user-" + type.name;
@@ -65,7 +66,8 @@ external_device::external_device(const options& wanted, client daemon)
           std::move(asked_), terms_, memory_, events_,
           {.wait_max = wanted.reconnect,
            .connect = [wanted] { return client(connection::open(wanted.path, wanted.answer_max)); },
-           .ask = [this, wanted](client& again) { return ask_for_offer(again, type_, wanted.queues, queue_size_); }}) {}
+           .ask = [this, wanted](client& again) { return ask_for_offer(again, type_, wanted.queues, queue_size_); }},
+          [this](client& again) { return ask_for_new_config(again, terms_, type_, queue_size_); }) {}
 
 task<void> external_device::serve(queue& requests, loop& io) {
   const std::uint16_t index = requests.index();
@@ -75,7 +77,8 @@ task<void> external_device::serve(queue& requests, loop& io) {
                  .memory = &memory_,
                  .events = &events_[index],
                  .event_index = (terms_.virtio_features >> VIRTIO_RING_F_EVENT_IDX & 1) != 0,
-                 .piece_bytes_max = terms_.piece_bytes_max},
+                 .piece_bytes_max = terms_.piece_bytes_max,
+                 .driver_was_reset = [this] { control_.driver_was_reset(); }},
                 requests, io);
   const control::seat seat(control_, io, between);
   co_await between.run();

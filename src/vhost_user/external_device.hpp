@@ -36,6 +36,7 @@ class external_device final : public device {
   void start(std::uint64_t acked_features) override { control_.begin(acked_features); }
   task<void> serve(queue& requests, loop& io) override;
   void log_to(std::function<void(const std::string&)> log) override { control_.log_to(std::move(log)); }
+  void tell_config(std::function<void(std::vector<std::byte>)> tell) override { control_.tell_config(std::move(tell)); }
 
  private:
   external_device(const options& wanted, client daemon);

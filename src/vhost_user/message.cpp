@@ -45,6 +45,18 @@ const char* to_string(request_code code) {
       return "SET_STATUS";
     case request_code::get_status:
       return "GET_STATUS";
+    case request_code::get_inflight_fd:
+      return "GET_INFLIGHT_FD";
+    case request_code::set_inflight_fd:
+      return "SET_INFLIGHT_FD";
+    case request_code::reset_device:
+      return "RESET_DEVICE";
+    case request_code::get_max_mem_slots:
+      return "GET_MAX_MEM_SLOTS";
+    case request_code::add_mem_reg:
+      return "ADD_MEM_REG";
+    case request_code::rem_mem_reg:
+      return "REM_MEM_REG";
   }
   return "an unknown request";
 }

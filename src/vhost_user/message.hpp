@@ -33,6 +33,12 @@ enum class request_code : std::uint32_t {
   set_backend_req_fd = 21,
   get_config = 24,
   set_config = 25,
+  get_inflight_fd = 31,
+  set_inflight_fd = 32,
+  reset_device = 34,
+  get_max_mem_slots = 36,
+  add_mem_reg = 37,
+  rem_mem_reg = 38,
   set_status = 39,
   get_status = 40,
 };
@@ -49,6 +55,9 @@ enum class protocol_feature : unsigned {
   reply_ack = 3,
   backend_req = 5,
   config = 9,
+  inflight_shmfd = 12,
+  reset_device = 13,
+  configure_mem_slots = 15,
   status = 16,
 };
 
@@ -86,15 +95,38 @@ struct vring_address {
 };
 static_assert(sizeof(vring_address) == 40);
 
-struct memory_table {
-  std::uint32_t count = 1;
-  std::uint32_t padding = 0;
-  std::uint64_t guest_address = 0;  // of the one region that we have
+struct memory_region {
+  std::uint64_t guest_address = 0;
   std::uint64_t size = 0;
   std::uint64_t user_address = 0;
   std::uint64_t mmap_offset = 0;
 };
+
+// Of SET_MEM_TABLE, with the one region that we have.
+struct memory_table {
+  std::uint32_t count = 1;
+  std::uint32_t padding = 0;
+  memory_region region;
+};
 static_assert(sizeof(memory_table) == 40);
+
+// Of ADD_MEM_REG and REM_MEM_REG.
+struct memory_slot {
+  std::uint64_t padding = 0;
+  memory_region region;
+};
+static_assert(sizeof(memory_slot) == 40);
+
+// Where the in-flight log of a device lies, within the descriptor beside it.
+struct inflight_description {
+  std::uint64_t mmap_size = 0;
+  std::uint64_t mmap_offset = 0;
+  std::uint16_t queues = 0;
+  std::uint16_t queue_size = 0;
+  std::uint32_t padding = 0;  // that some daemons don't send
+};
+static_assert(sizeof(inflight_description) == 24);
+constexpr std::size_t inflight_description_bytes_min = 20;
 
 constexpr std::size_t config_bytes_max = 256;
 

@@ -8,21 +8,29 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 
 #include "runtime/setup_error.hpp"
+#include "vhost_user/input_pages.hpp"
 #include "vring/split_ring.hpp"
 
 namespace vloop::vhost_user {
 namespace {
 
-constexpr std::uint64_t wanted_protocol_features = bit(protocol_feature::mq) | bit(protocol_feature::reply_ack) |
-                                                   bit(protocol_feature::config) | bit(protocol_feature::status);
+constexpr std::uint64_t wanted_protocol_features =
+    bit(protocol_feature::mq) | bit(protocol_feature::reply_ack) | bit(protocol_feature::backend_req) |
+    bit(protocol_feature::config) | bit(protocol_feature::inflight_shmfd) | bit(protocol_feature::reset_device) |
+    bit(protocol_feature::configure_mem_slots) | bit(protocol_feature::status);
 
 constexpr std::uint16_t queues_max = 64;  // of the module
 constexpr std::uint32_t blk_descriptors_besides_data = 2;
+constexpr std::uint32_t blk_block_bytes_max = 4096;
+// The block layer counts the bytes of a disk in a signed number.
+constexpr std::uint64_t blk_sectors_max = std::uint64_t{INT64_MAX} >> 9;
 
 constexpr std::uint64_t bit_of(unsigned feature) {
   return std::uint64_t{1} << feature;
@@ -46,6 +54,13 @@ std::vector<std::byte> ask_for_config(client& daemon, const offer& so_far, const
                                                             : "it cannot tell its configuration; is it a " + type.name);
 }
 
+std::vector<config_page> ask_for_pages(client& daemon, const offer& so_far, const device_type& type) {
+  if (!type.has_pages) return {};
+  if (!so_far.has(protocol_feature::config))
+    daemon.link().refuse("GET_CONFIG", EPROTO, "it cannot tell its configuration; is it an " + type.name + " device");
+  return ask_for_input_pages(daemon);
+}
+
 // The one field of a structure of virtio_blk_config that stands at `at`.
 template <class T>
 T field(const std::vector<std::byte>& config, std::size_t at) {
@@ -58,6 +73,17 @@ void set_field(std::vector<std::byte>& config, std::size_t at, T value) {
   if (config.size() >= at + sizeof value) std::memcpy(config.data() + at, &value, sizeof value);
 }
 
+// What the module would refuse as well, without a word on what was wrong.
+void check_disk(const client& daemon, const offer& disk) {
+  const auto capacity = field<std::uint64_t>(disk.config, offsetof(virtio_blk_config, capacity));
+  if (capacity > blk_sectors_max)
+    daemon.link().refuse("GET_CONFIG", EPROTO, "its capacity of " + std::to_string(capacity) + " sectors is no disk's");
+  if ((disk.device_features & bit_of(VIRTIO_BLK_F_BLK_SIZE)) == 0) return;
+  const auto block = field<std::uint32_t>(disk.config, offsetof(virtio_blk_config, blk_size));
+  if (!std::has_single_bit(block) || block < 512 || block > blk_block_bytes_max)
+    daemon.link().refuse("GET_CONFIG", EPROTO, "its blocks of " + std::to_string(block) + " bytes are no disk's");
+}
+
 // A disk's driver cuts requests into pieces as the disk says. Together they have to fit the memory that is shared with
 // the daemon, and the ring.
 void fit_disk(client& daemon, offer& disk, std::uint16_t queue_size) {
@@ -65,6 +91,7 @@ void fit_disk(client& daemon, offer& disk, std::uint16_t queue_size) {
   constexpr auto seg_max_at = offsetof(virtio_blk_config, seg_max);
   const auto page = static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE));
   auto& config = disk.config;
+  check_disk(daemon, disk);
 
   std::uint32_t size_max = request_bytes_max;
   if (disk.device_features & bit_of(VIRTIO_BLK_F_SIZE_MAX)) {
@@ -110,6 +137,21 @@ std::uint16_t choose_queues(client& daemon, const offer& disk, const device_type
 
 }  // namespace
 
+bool offer::goes_on_with(const std::vector<std::byte>& other) const {
+  if (other.size() != config.size()) return false;
+  const auto fixed = static_cast<std::ptrdiff_t>(std::min(config_changes, config.size()));
+  return std::equal(config.begin() + fixed, config.end(), other.begin() + fixed);
+}
+
+bool offer::goes_on_with(const offer& other) const {
+  const auto same_page = [](const config_page& a, const config_page& b) {
+    return a.select == b.select && a.subsel == b.subsel && a.bytes == b.bytes;
+  };
+  return other.virtio_features == virtio_features && other.protocol_features == protocol_features &&
+         other.queues == queues && goes_on_with(other.config) &&
+         std::equal(pages.begin(), pages.end(), other.pages.begin(), other.pages.end(), same_page);
+}
+
 offer ask_for_offer(client& daemon, const device_type& type, std::optional<std::uint16_t> queues,
                     std::uint16_t queue_size) {
   offer all;
@@ -127,12 +169,30 @@ offer ask_for_offer(client& daemon, const device_type& type, std::optional<std::
     daemon.link().refuse("GET_FEATURES", EPROTO, "it has no VIRTIO_F_VERSION_1: it speaks another virtio");
   if (all.has(protocol_feature::reply_ack)) daemon.expect_acknowledgements();
   daemon.say(request_code::set_owner);
+  if (all.has(protocol_feature::configure_mem_slots) && daemon.get(request_code::get_max_mem_slots) == 0)
+    daemon.link().refuse("GET_MAX_MEM_SLOTS", EPROTO, "it has room for no memory at all");
 
   all.device_features = all.virtio_features & type.features;
   all.config = ask_for_config(daemon, all, type);
+  all.pages = ask_for_pages(daemon, all, type);
+  all.config_changes = type.config_changes;
   all.queues = choose_queues(daemon, all, type, queues);
   if (type.id == VIRTIO_ID_BLOCK) fit_disk(daemon, all, queue_size);
   return all;
+}
+
+std::vector<std::byte> ask_for_new_config(client& daemon, const offer& first, const device_type& type,
+                                          std::uint16_t queue_size) {
+  auto told = daemon.get_config(static_cast<std::uint32_t>(first.config.size()));
+  if (!told) daemon.link().refuse("GET_CONFIG", EPROTO, "it tells its configuration no more");
+  offer now = first;
+  now.config = *std::move(told);
+  now.device_features = now.virtio_features & type.features;
+  if (type.id == VIRTIO_ID_BLOCK) fit_disk(daemon, now, queue_size);
+  if (!first.goes_on_with(now.config))
+    daemon.link().refuse("GET_CONFIG", EPROTO,
+                         "of its configuration something changed that a " + type.name + " keeps for its life");
+  return now.config;
 }
 
 // SIZE_MAX may be ours alone: a daemon is told of nothing that it did not offer.

@@ -85,16 +85,45 @@ task<void> relay::run() {
 void relay::started() {
   started_ = true;
   give_ready();
+  // What is on a ring that was kept was shown to the daemon before, and where this one wants a kick it has not said
+  // yet.
+  if (std::exchange(ring_kept_, false) && !failure_ && !closing_) send_kick();
 }
 
-// What the daemon gave back before it went is answered. The rest it gets again when it is back, in the order in which
-// it had it, and before anything that it did not have.
-void relay::paused() {
+void relay::held(std::function<void()> quiet) {
+  stop_giving();
+  quiet_ = std::move(quiet);
+  tell_if_quiet();
+}
+
+// Also shows what was given in this turn: it comes back like the rest.
+void relay::stop_giving() {
+  if (!std::exchange(started_, false)) return;
+  if (!failure_ && !closing_ && ring_.publish()) send_kick();
+}
+
+// Requests that wait for something to happen don't come back, and nothing has been done for them.
+void relay::tell_if_quiet() {
+  if (!quiet_) return;
+  const auto is_out = [](const slot& s) { return s.now == state::given; };
+  if (options_.type->answers_everything && !failure_ && std::any_of(slots_.begin(), slots_.end(), is_out)) return;
+  std::exchange(quiet_, nullptr)();
+}
+
+// On a new ring the next daemon gets what the last one had again, in the order in which that had it, and before
+// anything that it did not have. What the driver gave up by a reset it does not get.
+void relay::paused(ring_then ring) {
   if (failure_) return;
   while (collect()) {}
   if (failure_) return;
   started_ = false;
+  ring_kept_ = ring == ring_then::as_it_was;
+  if (ring_kept_) {
+    ring_.interrupts_on();  // listen() has asked to be told of an entry that was taken here
+    return;
+  }
   ring_ = split_ring_driver(memory_.ring, options_.event_index);
+  lose_what_was_reset();
   const auto waiting = static_cast<std::ptrdiff_t>(order_.size());
   for (slot& s : slots_) {
     if (s.now != state::given) continue;
@@ -106,10 +135,32 @@ void relay::paused() {
             [this](auto a, auto b) { return slots_[a].given_as < slots_[b].given_as; });
 }
 
+void relay::lose_what_was_reset() {
+  note_reset();
+  if (pending_ && pending_of_ != resets_) {
+    requests_.leave(std::move(*pending_));
+    pending_.reset();
+  }
+  std::erase_if(order_, [this](auto i) { return slots_[i].now == state::ready && slots_[i].of_reset != resets_; });
+  for (slot& s : slots_)
+    if ((s.now == state::ready || s.now == state::given) && s.of_reset != resets_) lose(s);
+}
+
+// True if the driver reset the queue since this was last asked.
+bool relay::note_reset() {
+  return std::exchange(resets_, requests_.resets()) != requests_.resets();
+}
+
+void relay::lose(slot& s) {
+  s.lost = true;
+  if (const auto waiting = std::exchange(s.waiting, {})) waiting.resume();
+}
+
 void relay::failed(std::exception_ptr why) {
   if (failure_) return;
   failure_ = std::move(why);
   lose_all();
+  tell_if_quiet();
   if (draining_) group_.spawn(drained_.stop(io_));
   requests_.wake();
 }
@@ -120,11 +171,8 @@ void relay::fail(const std::string& why) {
 }
 
 void relay::lose_all() {
-  for (slot& s : slots_) {
-    if (s.now != state::ready && s.now != state::given) continue;
-    s.lost = true;
-    if (const auto waiting = std::exchange(s.waiting, {})) waiting.resume();
-  }
+  for (slot& s : slots_)
+    if (s.now == state::ready || s.now == state::given) lose(s);
 }
 
 // What was taken is finished, if the daemon finishes it in time.
@@ -159,9 +207,11 @@ void relay::take_requests() {
     auto next = requests_.try_next();
     if (!next) return;
     pending_.emplace(std::move(*next));
-    if (requests_.resets() != resets_ && !options_.type->answers_everything)
-      return fail("its driver reset the device, which a " + options_.type->name +
-                  " behind a daemon does not survive; start vloop again");
+    if (note_reset()) {
+      stop_giving();
+      options_.driver_was_reset();
+    }
+    pending_of_ = resets_;
   }
 }
 
@@ -171,6 +221,7 @@ bool relay::place(request& r) {
   if (free_slots_.empty()) return false;
   slot s;
   s.now = state::fetching;
+  s.of_reset = pending_of_;
   s.readable = r.readable();
   s.writable = r.writable();
   s.pages = page_pool::pages_for(data_out(s)) + page_pool::pages_for(data_in(s));
@@ -370,6 +421,11 @@ task<void> relay::listen() {
   }
 }
 
+bool relay::fills_enough(const slot& s, std::uint32_t written) const {
+  if (options_.type->answers == filling::whole) return written == s.writable;
+  return options_.type->answers == filling::any || written > 0;
+}
+
 // At most as many as the ring has, so that a fast daemon does not keep the loop. True: there may be more.
 bool relay::collect() {
   for (std::uint32_t i = 0; i < memory_.ring.size; ++i) {
@@ -385,8 +441,13 @@ bool relay::collect() {
            std::to_string(s.writable));
       return false;
     }
+    if (!fills_enough(s, used->written)) {
+      fail("its answer of " + std::to_string(used->written) + " bytes is too short for a driver of its class");
+      return false;
+    }
     s.written = used->written;
     s.now = state::back;
+    tell_if_quiet();
     if (const auto waiting = std::exchange(s.waiting, {})) waiting.resume();
     give_ready();
     if (failure_ || closing_) return false;

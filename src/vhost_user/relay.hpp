@@ -4,7 +4,7 @@
 // driver's memory; the driver sees answers that we give, never the daemon's ring.
 //
 //   request --take--> fetching --copied to shared memory--> ready --in order--> given --> back --> answered
-//                        |                                    ^--the daemon is lost--/
+//                        |                                    ^--the ring is new-----/
 //                        \--refused--> answered with an error        the daemon fails: left to the transport
 //
 // Lives in the frame of serve(), on its loop. All memory is there before the first request.
@@ -13,6 +13,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -39,6 +40,7 @@ struct relay_options {
   const queue_events* events = nullptr;
   bool event_index = false;  // of the daemon's ring
   std::uint32_t piece_bytes_max = 0;
+  std::function<void()> driver_was_reset{};  // told when a request shows that it was
 };
 
 class relay final : public audience, private turn_hook {
@@ -50,7 +52,8 @@ class relay final : public audience, private turn_hook {
   task<void> run();
 
   void started() override;
-  void paused() override;
+  void held(std::function<void()> quiet) override;
+  void paused(ring_then ring) override;
   void failed(std::exception_ptr why) override;
 
  private:
@@ -59,7 +62,8 @@ class relay final : public audience, private turn_hook {
   // A request on its way, with its memory.
   struct slot {
     state now = state::free;
-    bool lost = false;  // the daemon will not give it back
+    bool lost = false;           // the daemon will not give it back
+    std::uint32_t of_reset = 0;  // the driver's request since that many resets
     std::uint32_t first_page = 0;
     std::uint32_t pages = 0;
     std::uint32_t readable = 0;
@@ -95,9 +99,15 @@ class relay final : public audience, private turn_hook {
   void lose_all();
   task<void> drain();
   task<void> settle();
+  void stop_giving();
+  void tell_if_quiet();
+  bool note_reset();
+  void lose(slot& s);
+  void lose_what_was_reset();
   void send_kick();
   void kicked();
 
+  bool fills_enough(const slot& s, std::uint32_t written) const;
   std::uint32_t head_of(const slot& s) const;  // bytes of the readable part in the head
   std::uint32_t data_out(const slot& s) const { return s.readable - head_of(s); }
   std::uint32_t data_in(const slot& s) const { return s.writable - (options_.type->has_status ? 1 : 0); }
@@ -124,8 +134,11 @@ class relay final : public audience, private turn_hook {
   std::size_t in_flight_ = 0;
   std::uint64_t gifts_ = 0;  // chains that were given
 
-  const std::uint32_t resets_;  // of the queue, when this began
+  std::uint32_t resets_;          // of the queue, that we know of
+  std::uint32_t pending_of_ = 0;  // of_reset of pending_
+  std::function<void()> quiet_;   // to be called once the daemon has nothing that it will give back
   bool started_ = false;
+  bool ring_kept_ = false;  // over the end of the last daemon
   bool draining_ = false;
   bool closing_ = false;
   std::exception_ptr failure_;

@@ -42,7 +42,7 @@ class shared_memory {
   std::span<std::byte> at(std::uint64_t offset, std::size_t bytes) const { return {base_ + offset, bytes}; }
   // How the daemon knows it, in descriptors as well as in SET_VRING_ADDR.
   static std::uint64_t address_of(std::uint64_t offset) { return first_address + offset; }
-  memory_table table() const {
+  memory_region region() const {
     return {.guest_address = first_address, .size = bytes_, .user_address = first_address, .mmap_offset = 0};
   }
 

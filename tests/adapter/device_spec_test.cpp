@@ -97,7 +97,7 @@ TEST_CASE("an external device is a socket, a class and its queues") {
   refused("vhost-user", "write vhost-user=PATH");
   refused("vhost-user=", "write vhost-user=PATH");
   refused("vhost-user=a,type=disk", "type='disk' is unknown; give blk, rng");
-  refused("vhost-user=a,type=input", "type='input' is unknown");
+  refused("vhost-user=a,type=floppy", "type='floppy' is unknown");
   refused("vhost-user=a,type=64", "type='64' is unknown");
   refused("vhost-user=a,readonly", "vhost-user has no option 'readonly'; it has type=T");
 }

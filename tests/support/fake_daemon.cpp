@@ -59,7 +59,7 @@ fake_daemon::~fake_daemon() {
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto n = ::write(end_.get(), &one, sizeof one);
   thread_.join();
-  if (!mapping_.empty()) ::munmap(mapping_.data(), mapping_.size());
+  unmap();
   ::unlink(path_.c_str());
 }
 
@@ -126,9 +126,7 @@ void fake_daemon::close_socket() {
 void fake_daemon::drop_connection() {
   socket_ = owned_fd{};
   for (auto& r : rings_) r = ring_state{};
-  memory_ = memory_map{};
-  ::munmap(mapping_.data(), mapping_.size());
-  mapping_ = {};
+  unmap();
   acknowledges_ = false;
   dropped_ = true;
 }
@@ -154,7 +152,7 @@ void fake_daemon::handle(message& m) {
       vhost_user::config_head head;
       std::memcpy(&head, m.payload.data(), sizeof head);
       virtio_blk_config config{};
-      config.capacity = sectors;
+      config.capacity = capacity_;
       config.seg_max = 126;
       config.blk_size = 512;
       config.num_queues = script_.queues;
@@ -169,9 +167,32 @@ void fake_daemon::handle(message& m) {
     case request_code::set_features:
       features_set_ = number_in(m);
       break;
-    case request_code::set_mem_table:
-      map(m);
+    case request_code::set_mem_table: {
+      vhost_user::memory_table table;
+      std::memcpy(&table, m.payload.data(), sizeof table);
+      map(table.region, m.fds.at(0).get());
       break;
+    }
+    case request_code::get_max_mem_slots:
+      return reply_number(code, 32);
+    case request_code::add_mem_reg: {
+      vhost_user::memory_slot slot;
+      std::memcpy(&slot, m.payload.data(), sizeof slot);
+      map(slot.region, m.fds.at(0).get());
+      break;
+    }
+    case request_code::get_inflight_fd:
+      return get_inflight(m);
+    case request_code::set_inflight_fd:
+      set_inflight(m);
+      break;
+    case request_code::get_vring_base:
+      return get_base(m);
+    case request_code::set_backend_req_fd: {
+      const std::lock_guard held(lock_);
+      back_ = std::move(m.fds.at(0));
+      break;
+    }
     default:
       handle_vring(m);
   }
@@ -182,12 +203,13 @@ void fake_daemon::handle_vring(message& m) {
   const auto code = static_cast<request_code>(m.header.code);
   vhost_user::vring_state state;
   const bool of_a_ring = code == request_code::set_vring_num || code == request_code::set_vring_addr ||
-                         code == request_code::set_vring_call || code == request_code::set_vring_err ||
-                         code == request_code::set_vring_kick;
+                         code == request_code::set_vring_base || code == request_code::set_vring_call ||
+                         code == request_code::set_vring_err || code == request_code::set_vring_kick;
   if (!of_a_ring || m.payload.size() < sizeof state) return;
   std::memcpy(&state, m.payload.data(), sizeof state);
   ring_state& r = rings_.at(state.index & 0xff);
   if (code == request_code::set_vring_num) r.size = static_cast<std::uint16_t>(state.value);
+  if (code == request_code::set_vring_base) r.base = static_cast<std::uint16_t>(state.value);
   if (code == request_code::set_vring_addr) std::memcpy(&r.address, m.payload.data(), sizeof r.address);
   if (code == request_code::set_vring_call) r.call = std::move(m.fds.at(0));
   if (code == request_code::set_vring_err) r.error = std::move(m.fds.at(0));
@@ -197,51 +219,125 @@ void fake_daemon::handle_vring(message& m) {
   }
 }
 
-void fake_daemon::map(message& m) {
-  vhost_user::memory_table table;
-  std::memcpy(&table, m.payload.data(), sizeof table);
-  void* const p = ::mmap(nullptr, table.size, PROT_READ | PROT_WRITE, MAP_SHARED, m.fds.at(0).get(), 0);
+void fake_daemon::map(const vhost_user::memory_region& region, int fd) {
+  unmap_memory();
+  void* const p = ::mmap(nullptr, region.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (p == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "fake daemon's mmap");
-  mapping_ = {static_cast<std::byte*>(p), table.size};
-  guest_ = table.guest_address;
-  user_ = table.user_address;
+  mapping_ = {static_cast<std::byte*>(p), region.size};
+  guest_ = region.guest_address;
+  user_ = region.user_address;
   memory_.add({.address = guest_, .memory = mapping_});
+}
+
+void fake_daemon::unmap_memory() {
+  memory_ = memory_map{};
+  if (!mapping_.empty()) ::munmap(mapping_.data(), mapping_.size());
+  mapping_ = {};
+}
+
+void fake_daemon::unmap() {
+  unmap_memory();
+  if (!logs_.empty()) ::munmap(logs_.data(), logs_.size());
+  logs_ = {};
+}
+
+void fake_daemon::get_inflight(const message& m) {
+  vhost_user::inflight_description wanted;
+  std::memcpy(&wanted, m.payload.data(), sizeof wanted);
+  wanted.mmap_size = inflight_log::bytes(wanted.queue_size) * wanted.queues;
+  const owned_fd memory(::memfd_create("vloop fake daemon", MFD_CLOEXEC));
+  if (::ftruncate(memory.get(), static_cast<off_t>(wanted.mmap_size)) != 0)
+    throw std::system_error(errno, std::generic_category(), "fake daemon's memfd");
+  reply_with_fd(request_code::get_inflight_fd, std::as_bytes(std::span(&wanted, 1)), memory.get());
+}
+
+void fake_daemon::set_inflight(message& m) {
+  vhost_user::inflight_description where;
+  std::memcpy(&where, m.payload.data(), sizeof where);
+  if (!logs_.empty()) ::munmap(logs_.data(), logs_.size());
+  void* const p = ::mmap(nullptr, where.mmap_size, PROT_READ | PROT_WRITE, MAP_SHARED, m.fds.at(0).get(),
+                         static_cast<off_t>(where.mmap_offset));
+  if (p == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "fake daemon's mmap");
+  logs_ = {static_cast<std::byte*>(p), where.mmap_size};
+}
+
+void fake_daemon::get_base(const message& m) {
+  vhost_user::vring_state state;
+  std::memcpy(&state, m.payload.data(), sizeof state);
+  ring_state& r = rings_.at(state.index);
+  state.value = r.available ? r.available->next() : r.base;
+  r = ring_state{};
+  reply(request_code::get_vring_base, std::as_bytes(std::span(&state, 1)));
 }
 
 void fake_daemon::begin(ring_state& r) {
   const auto guest = [&](std::uint64_t user) { return user - user_ + guest_; };
   r.ring = split_ring::find(memory_, guest(r.address.descriptors), guest(r.address.available), guest(r.address.used),
                             r.size);
-  r.available.emplace(r.ring->available, r.size);
-  r.used.emplace(*r.ring, (features_set_ & bit(VIRTIO_RING_F_EVENT_IDX)) != 0);
+  const auto used = std::atomic_ref(r.ring->used->idx).load(std::memory_order_relaxed);
+  std::uint16_t next = r.base;
+  if (!logs_.empty()) {
+    const auto index = static_cast<std::size_t>(&r - rings_.data());
+    const std::size_t bytes = inflight_log::bytes(r.size);
+    r.log.emplace(logs_.subspan(index * bytes, bytes), r.size);
+    auto left = r.log->resume(used);
+    r.again = std::move(left.heads);
+    next = left.next_available;
+  }
+  r.available.emplace(r.ring->available, r.size, next);
+  r.used.emplace(*r.ring, (features_set_ & bit(VIRTIO_RING_F_EVENT_IDX)) != 0, used);
+}
+
+// What the last daemon left comes first.
+std::optional<std::uint16_t> fake_daemon::next_head(ring_state& r) {
+  if (!r.again.empty()) {
+    const std::uint16_t head = r.again.front();
+    r.again.erase(r.again.begin());
+    return head;
+  }
+  for (;;) {
+    const auto head = r.available->take();
+    if (head.error != ring_error::none) throw std::runtime_error(to_string(head.error));
+    if (head.some) {
+      if (r.log) r.log->take(head.value);
+      return head.value;
+    }
+    r.used->ask_for_kick(r.available->next());
+    if (!r.available->has_new()) return std::nullopt;
+  }
+}
+
+fake_daemon::taken fake_daemon::take(ring_state& r, std::uint16_t head) {
+  std::array<segment, 300> segments;
+  chain parts;
+  const auto error = walk_chain(*r.ring, head, memory_, false, segments, parts);
+  if (error != ring_error::none) throw std::runtime_error(to_string(error));
+  taken t{.daemon = *this,
+          .ring = *r.ring,
+          .used = *r.used,
+          .log = r.log ? &*r.log : nullptr,
+          .head = head,
+          .header = {},
+          .readable = {},
+          .writable = {}};
+  for (std::uint32_t i = 0; i < parts.readable_segments + parts.writable_segments; ++i)
+    (i < parts.readable_segments ? t.readable : t.writable)
+        .emplace_back(static_cast<std::byte*>(segments[i].base), segments[i].length);
+  if (!t.readable.empty()) t.header = t.readable.front();
+  return t;
+}
+
+void fake_daemon::taken::give_back(std::uint32_t written) {
+  if (log) log->giving_back(head);
+  used.push(head, written);
+  if (log) log->gave_back(used.next());
 }
 
 void fake_daemon::serve_ring(ring_state& r) {
   bool any = false;
   dropped_ = false;
-  for (;;) {
-    const auto head = r.available->take();
-    if (head.error != ring_error::none) throw std::runtime_error(to_string(head.error));
-    if (!head.some) {
-      r.used->ask_for_kick(r.available->next());
-      if (!r.available->has_new()) break;
-      continue;
-    }
-    std::array<segment, 300> segments;
-    chain parts;
-    const auto error = walk_chain(*r.ring, head.value, memory_, false, segments, parts);
-    if (error != ring_error::none) throw std::runtime_error(to_string(error));
-    taken t{.daemon = *this,
-            .ring = *r.ring,
-            .used = *r.used,
-            .head = head.value,
-            .header = {},
-            .readable = {},
-            .writable = {}};
-    for (std::uint32_t i = 0; i < parts.readable_segments + parts.writable_segments; ++i)
-      (i < parts.readable_segments ? t.readable : t.writable)
-          .emplace_back(static_cast<std::byte*>(segments[i].base), segments[i].length);
-    t.header = t.readable.at(0);
+  while (const auto head = next_head(r)) {
+    taken t = take(r, *head);
     const bool dealt_with = script_.on_request && script_.on_request(t);
     if (dropped_) return;
     if (dealt_with) continue;
@@ -284,10 +380,10 @@ void fake_daemon::serve_blk(taken& t) {
     status = VIRTIO_BLK_S_UNSUPP;
   }
   t.writable.back()[0] = std::byte{status};
-  t.used.push(t.head, written);
+  t.give_back(written);
 }
 
-void fake_daemon::send_raw(std::span<const std::byte> bytes, std::size_t fds) {
+void fake_daemon::send_raw(int socket, std::span<const std::byte> bytes, std::size_t fds, int fd) {
   std::array<char, CMSG_SPACE(sizeof(int) * 64)> control{};
   std::vector<std::byte> copy(bytes.begin(), bytes.end());
   iovec piece{.iov_base = copy.data(), .iov_len = copy.size()};
@@ -301,12 +397,51 @@ void fake_daemon::send_raw(std::span<const std::byte> bytes, std::size_t fds) {
     part->cmsg_level = SOL_SOCKET;
     part->cmsg_type = SCM_RIGHTS;
     part->cmsg_len = CMSG_LEN(sizeof(int) * fds);
-    for (std::size_t i = 0; i < fds; ++i) {
-      const int fd = end_.get();
-      std::memcpy(CMSG_DATA(part) + i * sizeof fd, &fd, sizeof fd);
-    }
+    for (std::size_t i = 0; i < fds; ++i) std::memcpy(CMSG_DATA(part) + i * sizeof fd, &fd, sizeof fd);
   }
-  [[maybe_unused]] const auto n = ::sendmsg(socket_.get(), &out, MSG_NOSIGNAL);
+  [[maybe_unused]] const auto n = ::sendmsg(socket, &out, MSG_NOSIGNAL);
+}
+
+int fake_daemon::back_channel() {
+  const std::lock_guard held(lock_);
+  return back_.get();
+}
+
+void fake_daemon::ask_back_raw(std::span<const std::byte> bytes) {
+  send_raw(back_channel(), bytes, 0);
+}
+
+void fake_daemon::ask_back(std::uint32_t code, std::uint32_t flags, std::span<const std::byte> payload,
+                           std::size_t fds) {
+  const message_header header{.code = code, .flags = flags, .size = static_cast<std::uint32_t>(payload.size())};
+  std::vector<std::byte> bytes(sizeof header + payload.size());
+  std::memcpy(bytes.data(), &header, sizeof header);
+  std::copy(payload.begin(), payload.end(), bytes.begin() + sizeof header);
+  send_raw(back_channel(), bytes, fds);
+}
+
+void fake_daemon::close_back_channel() {
+  const std::lock_guard held(lock_);
+  back_ = owned_fd{};
+}
+
+std::vector<std::byte> fake_daemon::back_reply() {
+  pollfd wait{.fd = back_channel(), .events = POLLIN, .revents = 0};
+  if (::poll(&wait, 1, 1000) != 1) return {};
+  std::vector<std::byte> bytes(256);
+  const ssize_t got = ::recv(wait.fd, bytes.data(), bytes.size(), MSG_DONTWAIT);
+  bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  return bytes;
+}
+
+void fake_daemon::reply_with_fd(request_code code, std::span<const std::byte> payload, int fd) {
+  const message_header header{.code = static_cast<std::uint32_t>(code),
+                              .flags = message_header::version | message_header::reply,
+                              .size = static_cast<std::uint32_t>(payload.size())};
+  std::vector<std::byte> bytes(sizeof header + payload.size());
+  std::memcpy(bytes.data(), &header, sizeof header);
+  std::copy(payload.begin(), payload.end(), bytes.begin() + sizeof header);
+  send_raw(socket_.get(), bytes, 1, fd);
 }
 
 void fake_daemon::reply(request_code code, std::span<const std::byte> payload, std::size_t fds, std::uint32_t flags) {

@@ -16,6 +16,7 @@
 #include "devices/owned_fd.hpp"
 #include "vhost_user/connection.hpp"
 #include "vhost_user/message.hpp"
+#include "vring/inflight_log.hpp"
 #include "vring/memory_map.hpp"
 #include "vring/split_ring.hpp"
 
@@ -31,10 +32,14 @@ class fake_daemon {
     fake_daemon& daemon;
     split_ring& ring;
     used_writer& used;
+    inflight_log* log;  // null without INFLIGHT_SHMFD
     std::uint16_t head;
     std::span<std::byte> header;  // as the front end laid it out
     std::vector<std::span<std::byte>> readable;
     std::vector<std::span<std::byte>> writable;
+
+    // As a daemon does that keeps a log, if it does.
+    void give_back(std::uint32_t written);
   };
 
   struct script {
@@ -60,15 +65,24 @@ class fake_daemon {
   const std::string& path() const { return path_; }
 
   // For scripts, on the daemon's thread.
-  void send_raw(std::span<const std::byte> bytes, std::size_t fds = 0);
+  void send_raw(std::span<const std::byte> bytes, std::size_t fds = 0) { send_raw(socket_.get(), bytes, fds); }
   void reply(request_code code, std::span<const std::byte> payload, std::size_t fds = 0,
              std::uint32_t flags = vhost_user::message_header::version | vhost_user::message_header::reply);
   void reply_number(request_code code, std::uint64_t value) { reply(code, std::as_bytes(std::span(&value, 1))); }
+  void reply_with_fd(request_code code, std::span<const std::byte> payload, int fd);
   void close_socket();     // for good
   void drop_connection();  // as if it had died, and another was started
   void interrupt(std::size_t queue = 0);
   void report_error(std::size_t queue = 0);
   int call_fd(std::size_t queue = 0) const { return rings_[queue].call.get(); }
+
+  // Any thread: on the back channel, once there is one. What came there in reply, within a second; or nothing.
+  void ask_back(std::uint32_t code, std::uint32_t flags = vhost_user::message_header::version,
+                std::span<const std::byte> payload = {}, std::size_t fds = 0);
+  void ask_back_raw(std::span<const std::byte> bytes);
+  void close_back_channel();
+  std::vector<std::byte> back_reply();
+  void resize(std::uint64_t to) { capacity_ = to; }
 
   // From the test's thread. All messages that came, in order.
   std::vector<request_code> seen();
@@ -79,6 +93,7 @@ class fake_daemon {
  private:
   struct ring_state {
     std::uint16_t size = 0;
+    std::uint16_t base = 0;
     vhost_user::vring_address address;
     owned_fd kick;
     owned_fd call;
@@ -86,14 +101,28 @@ class fake_daemon {
     std::optional<split_ring> ring;
     std::optional<available_reader> available;
     std::optional<used_writer> used;
+    std::optional<inflight_log> log;
+    std::vector<std::uint16_t> again;  // heads that the last daemon left
   };
 
+  static void send_raw(int socket, std::span<const std::byte> bytes, std::size_t fds, int fd);
+  void send_raw(int socket, std::span<const std::byte> bytes, std::size_t fds) {
+    send_raw(socket, bytes, fds, end_.get());
+  }
+  int back_channel();
   void run();
   void serve_socket();
   void handle(message& m);
   void handle_vring(message& m);
-  void map(message& m);
+  void map(const vhost_user::memory_region& region, int fd);
+  void unmap_memory();
+  void unmap();
+  void get_inflight(const message& m);
+  void set_inflight(message& m);
+  void get_base(const message& m);
   void begin(ring_state& r);
+  std::optional<std::uint16_t> next_head(ring_state& r);
+  taken take(ring_state& r, std::uint16_t head);
   void serve_ring(ring_state& r);
   void serve_blk(taken& t);
   std::uint64_t number_in(const message& m) const;
@@ -105,7 +134,8 @@ class fake_daemon {
   owned_fd end_;
   std::vector<std::byte> disk_;
   std::span<std::byte> mapping_;
-  memory_map memory_;  // by guest address
+  memory_map memory_;          // by guest address
+  std::span<std::byte> logs_;  // of all queues, one behind the other
   std::uint64_t guest_ = 0;
   std::uint64_t user_ = 0;
   std::vector<ring_state> rings_;
@@ -113,7 +143,9 @@ class fake_daemon {
   std::atomic<unsigned> connections_{0};
   bool dropped_ = false;  // in the middle of a ring's service
   std::atomic<std::uint64_t> features_set_{0};
+  std::atomic<std::uint64_t> capacity_{sectors};
   std::mutex lock_;
+  owned_fd back_;
   std::vector<request_code> seen_;
   std::thread thread_;
 };

@@ -3,6 +3,8 @@
 // request fails; and the driver is never told what the daemon made up.
 #include <fcntl.h>
 #include <linux/virtio_config.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 #include <filesystem>
 
 #include "vhost_user/served.hpp"
+#include "vring/inflight_log.hpp"
 
 namespace vloop::test {
 namespace {
@@ -362,6 +365,209 @@ TEST_CASE("an eventfd that the daemon made one that does not wait is waited for 
   }});
   for (int i = 0; i < 20; ++i) CHECK(s.disk().finish(s.disk().read(0, 512)).ok());
   CHECK_FALSE(s.watched->failed());
+}
+
+// ---- the memory and the in-flight log ----
+
+fake_daemon::script with(fake_daemon::script how, vhost_user::protocol_feature feature) {
+  how.protocol_features |= vhost_user::bit(feature);
+  return how;
+}
+
+TEST_CASE("a daemon with room for no memory is refused") {
+  refused(with(instead_of(request_code::get_max_mem_slots,
+                          [](fake_daemon& d, auto&) { d.reply_number(request_code::get_max_mem_slots, 0); }),
+               vhost_user::protocol_feature::configure_mem_slots),
+          "GET_MAX_MEM_SLOTS: Protocol error (it has room for no memory at all)");
+}
+
+TEST_CASE("a daemon that refuses memory in a slot ends the device") {
+  ends(with(instead_of(request_code::add_mem_reg,
+                       [](fake_daemon& d, auto&) { d.reply_number(request_code::add_mem_reg, 1); }),
+            vhost_user::protocol_feature::configure_mem_slots),
+       "ADD_MEM_REG: Protocol error (it refused that with status 1)");
+}
+
+// A daemon that answers GET_INFLIGHT_FD by `what`, which gets what an honest one would say.
+fake_daemon::script whose_log(std::function<void(fake_daemon&, vhost_user::inflight_description)> what) {
+  return with(instead_of(request_code::get_inflight_fd,
+                         [what](fake_daemon& d, const message& m) {
+                           vhost_user::inflight_description told;
+                           std::memcpy(&told, m.payload.data(), sizeof told);
+                           told.mmap_size = inflight_log::bytes(told.queue_size) * told.queues;
+                           what(d, told);
+                         }),
+              vhost_user::protocol_feature::inflight_shmfd);
+}
+
+// Sends `told` with a file of `bytes`.
+void reply_with_file(fake_daemon& d, const vhost_user::inflight_description& told, std::uint64_t bytes) {
+  const owned_fd file(::memfd_create("vloop hostile daemon", MFD_CLOEXEC));
+  if (::ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) return;
+  d.reply_with_fd(request_code::get_inflight_fd, std::as_bytes(std::span(&told, 1)), file.get());
+}
+
+TEST_CASE("an in-flight log without a descriptor ends the device") {
+  ends(whose_log([](fake_daemon& d, auto told) {
+         d.reply(request_code::get_inflight_fd, std::as_bytes(std::span(&told, 1)), 0);
+       }),
+       "GET_INFLIGHT_FD: Protocol error (its reply has descriptors: 0, not one)");
+}
+
+TEST_CASE("an in-flight log with two descriptors ends the device, and they are closed") {
+  ends(whose_log([](fake_daemon& d, auto told) {
+         d.reply(request_code::get_inflight_fd, std::as_bytes(std::span(&told, 1)), 2);
+       }),
+       "its reply has descriptors: 2, not one");
+}
+
+TEST_CASE("an in-flight log whose description is too short ends the device") {
+  ends(whose_log([](fake_daemon& d, auto) { d.reply(request_code::get_inflight_fd, std::vector<std::byte>(8), 1); }),
+       "GET_INFLIGHT_FD: Protocol error (its reply has 8 bytes)");
+}
+
+TEST_CASE("an in-flight log whose description is too long ends the device") {
+  ends(whose_log([](fake_daemon& d, auto) { d.reply(request_code::get_inflight_fd, std::vector<std::byte>(32), 1); }),
+       "GET_INFLIGHT_FD: Protocol error (its reply has 32 bytes)");
+}
+
+TEST_CASE("an in-flight log that is too small for the rings ends the device") {
+  ends(whose_log([](fake_daemon& d, auto told) {
+         told.mmap_size -= 1;
+         reply_with_file(d, told, 65536);
+       }),
+       "its region of 319 bytes is too small for 1 queue(s) of 16");
+}
+
+TEST_CASE("an in-flight log that is larger than its file ends the device") {
+  ends(whose_log([](fake_daemon& d, auto told) { reply_with_file(d, told, told.mmap_size - 1); }),
+       "its region cannot be mapped where it says");
+}
+
+TEST_CASE("an in-flight log that lies beyond its file ends the device") {
+  ends(whose_log([](fake_daemon& d, auto told) {
+         told.mmap_offset = ~std::uint64_t{0} - 4095;
+         reply_with_file(d, told, 65536);
+       }),
+       "its region cannot be mapped where it says");
+}
+
+TEST_CASE("an in-flight log that begins within a page ends the device") {
+  ends(whose_log([](fake_daemon& d, auto told) {
+         told.mmap_offset = 8;
+         reply_with_file(d, told, 65536);
+       }),
+       "its region cannot be mapped where it says");
+}
+
+TEST_CASE("an in-flight log that is no memory ends the device") {
+  ends(whose_log([](fake_daemon& d, auto told) {
+         const owned_fd event(::eventfd(0, EFD_CLOEXEC));
+         d.reply_with_fd(request_code::get_inflight_fd, std::as_bytes(std::span(&told, 1)), event.get());
+       }),
+       "its region cannot be mapped where it says");
+}
+
+TEST_CASE("a daemon that hangs when it is asked for its log ends the device") {
+  ends(whose_log([](auto&, auto) {}), "GET_INFLIGHT_FD: Connection timed out", longer_wait);
+}
+
+TEST_CASE("a daemon that does not take the log ends the device") {
+  ends(with(instead_of(request_code::set_inflight_fd,
+                       [](fake_daemon& d, auto&) { d.reply_number(request_code::set_inflight_fd, 5); }),
+            vhost_user::protocol_feature::inflight_shmfd),
+       "SET_INFLIGHT_FD: Protocol error (it refused that with status 5)");
+}
+
+TEST_CASE("a log that the daemon fills with garbage harms nobody but itself") {
+  served s(with({.on_request =
+                     [](fake_daemon::taken& t) {
+                       for (std::uint16_t i = 0; i < t.ring.size; ++i) t.log->take(i);
+                       return false;
+                     }},
+                vhost_user::protocol_feature::inflight_shmfd));
+  for (int i = 0; i < 40; ++i) CHECK(s.disk().finish(s.disk().read(0, 512)).ok());
+  CHECK_FALSE(s.watched->failed());
+}
+
+// ---- a ring is to be stopped ----
+
+// The driver resets the device, and the daemon behaves as the script says: the device ends with such a line.
+void ends_at_reset(fake_daemon::script how, const std::string& text,
+                   std::chrono::milliseconds answer_max = usual_wait) {
+  served s(std::move(how), {.answer_max = answer_max});
+  CHECK(s.disk().finish(s.disk().read(0, 512)).ok());
+  s.rig->reset(0);
+  const auto ticket = s.disk().read(0, 512);
+  const std::string line = s.watched->failure();
+  CHECK_THAT(line, ContainsSubstring(text));
+  CHECK(is_one_line(line));
+  s.rig->stop();
+  CHECK_FALSE(s.rig->queue(0).finished(ticket));
+}
+
+fake_daemon::script whose_base_is(vhost_user::vring_state told, std::size_t bytes = sizeof(vhost_user::vring_state),
+                                  std::size_t fds = 0) {
+  return instead_of(request_code::get_vring_base, [=](fake_daemon& d, auto&) {
+    std::vector<std::byte> payload(std::max(bytes, sizeof told));
+    std::memcpy(payload.data(), &told, sizeof told);
+    d.reply(request_code::get_vring_base, std::span(payload).first(bytes), fds);
+  });
+}
+
+TEST_CASE("a base ahead of the ring ends the device") {
+  ends_at_reset(whose_base_is({.index = 0, .value = 2}),
+                "GET_VRING_BASE: Protocol error (its index 2 is not in the ring");
+}
+
+TEST_CASE("a base further behind than the ring is long ends the device") {
+  ends_at_reset(whose_base_is({.index = 0, .value = 65000}), "its index 65000 is not in the ring of queue 0");
+}
+
+TEST_CASE("a base that no ring has ends the device") {
+  ends_at_reset(whose_base_is({.index = 0, .value = 0x10001}), "its index 65537 is not in the ring of queue 0");
+}
+
+TEST_CASE("the base of another queue ends the device") {
+  ends_at_reset(whose_base_is({.index = 7, .value = 1}), "its reply is for queue 7, not 0");
+}
+
+TEST_CASE("a base of another size ends the device") {
+  ends_at_reset(whose_base_is({.index = 0, .value = 1}, 4), "GET_VRING_BASE: Protocol error (its reply has 4 bytes");
+}
+
+TEST_CASE("a base with a descriptor ends the device") {
+  ends_at_reset(whose_base_is({.index = 0, .value = 1}, 8, 1), "its reply has descriptors: 1, not none");
+}
+
+TEST_CASE("a daemon that hangs when its ring is to be stopped ends the device") {
+  ends_at_reset(instead_of(request_code::get_vring_base, [](auto&, auto&) {}), "GET_VRING_BASE: Connection timed out",
+                longer_wait);
+}
+
+TEST_CASE("a daemon that dies when its ring is to be stopped ends the device") {
+  ends_at_reset(instead_of(request_code::get_vring_base, [](fake_daemon& d, auto&) { d.close_socket(); }),
+                "GET_VRING_BASE: Connection reset by peer");
+}
+
+TEST_CASE("a daemon that refuses to be reset ends the device") {
+  ends_at_reset(with(instead_of(request_code::reset_device,
+                                [](fake_daemon& d, auto&) { d.reply_number(request_code::reset_device, 1); }),
+                     vhost_user::protocol_feature::reset_device),
+                "RESET_DEVICE: Protocol error (it refused that with status 1)");
+}
+
+TEST_CASE("a lie at the very end is told of, and changes nothing") {
+  std::vector<std::string> lines;
+  {
+    served s(whose_base_is({.index = 0, .value = 4711}));
+    s.external->log_to([&lines](const std::string& line) { lines.push_back(line); });
+    CHECK(s.disk().finish(s.disk().read(0, 512)).ok());
+    s.rig.reset();
+    s.watched.reset();
+    s.external.reset();
+  }
+  CHECK(std::ranges::count_if(lines, [](const auto& line) { return line.find("4711") != std::string::npos; }) == 1);
 }
 
 // ---- in service ----

@@ -10,7 +10,10 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "runtime/setup_error.hpp"
 #include "support/fake_daemon.hpp"
@@ -64,12 +67,32 @@ struct served {
     wanted.path = daemon.path();
     if (!wanted.queue_size) wanted.queue_size = 16;
     external = std::make_unique<vhost_user::external_device>(wanted);
+    external->tell_config([this](std::vector<std::byte> bytes) {
+      const std::lock_guard held(told_lock_);
+      told_.push_back(std::move(bytes));
+    });
     watched = std::make_unique<watched_device>(*external);
     rig_of.request_bytes_max = std::max(rig_of.request_bytes_max, 1U << 17);
     rig = transports().front().make(*watched, rig_of);
   }
   blk_driver disk(std::size_t queue = 0) { return blk_driver(rig->queue(queue)); }
 
+  // The configurations that the driver is told of beyond the first.
+  std::vector<std::vector<std::byte>> told() {
+    const std::lock_guard held(told_lock_);
+    return told_;
+  }
+  bool told_within(std::chrono::milliseconds limit, std::size_t count) {
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    while (told().size() < count && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(1ms);
+    return told().size() >= count;
+  }
+
+ private:
+  std::mutex told_lock_;
+  std::vector<std::vector<std::byte>> told_;
+
+ public:  // ends in the reverse order
   fake_daemon daemon;
   std::unique_ptr<vhost_user::external_device> external;
   std::unique_ptr<watched_device> watched;

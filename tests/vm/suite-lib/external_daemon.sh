@@ -3,6 +3,7 @@
 # An external device daemon, unmodified: qemu-storage-daemon with a vhost-user-blk export.
 
 declare -A daemon_pid=() # by the name that the test gave
+daemon_program=qemu-storage-daemon
 
 # start_daemon NAME FILE EXPORT_OPTION...: its socket is NAME.sock, its QMP socket NAME.qmp.
 start_daemon() {
@@ -10,7 +11,7 @@ start_daemon() {
   shift 2
   extra=$(printf ',%s' "$@")
   rm -f "$name.sock" "$name.qmp"
-  qemu-storage-daemon --blockdev "driver=file,node-name=file,filename=$file,discard=unmap" \
+  "$daemon_program" --blockdev "driver=file,node-name=file,filename=$file,discard=unmap" \
     --export "type=vhost-user-blk,id=export,node-name=file,writable=on,addr.type=unix,addr.path=$name.sock${extra%,}" \
     --chardev "socket,path=$name.qmp,server=on,wait=off,id=qmp" --monitor chardev=qmp \
     >"$name.daemon.log" 2>&1 &
