@@ -45,7 +45,7 @@ local_device::local_device(std::unique_ptr<device> served, std::uint32_t buffer_
               bytes_of(description(), buffer_bytes)),
       interrupt_(new_eventfd(EFD_NONBLOCK)),
       worker_(0, loop_options{}) {
-  const auto all = memory_.table().size;
+  const auto all = memory_.region().size;
   map_.add({.address = memory_.address_of(0), .memory = memory_.at(0, all)});
   for (std::size_t i = 0; i < description().queues.size(); ++i)
     ends_.push_back(std::make_unique<end>(memory_.queue(i).ring, new_eventfd(0)));
