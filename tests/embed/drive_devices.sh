@@ -5,7 +5,7 @@
 # usage: drive_devices.sh PROGRAM
 set -eu
 
-program=$1
+program=$(realpath "$1")
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
