@@ -13,7 +13,6 @@ namespace vloop::raw {
 
 namespace {
 
-constexpr std::size_t watched_at_once = 4;
 constexpr std::size_t word_bytes = 8;
 
 }  // namespace
@@ -47,13 +46,11 @@ std::vector<long> accesses(std::span<const std::byte> bytes, const std::function
   const auto first = reinterpret_cast<std::uintptr_t>(bytes.data());
   expect(first % word_bytes == 0, "aligned memory");
   std::vector<long> counts;
-  for (std::size_t offset = 0; offset < bytes.size(); offset += watched_at_once * word_bytes) {
-    std::vector<access_counter> counters;
-    for (std::size_t at = offset; at < bytes.size() && counters.size() < watched_at_once; at += word_bytes)
-      counters.emplace_back(first + at);
-    for (const auto& one : counters) one.start();
+  for (std::size_t at = 0; at < bytes.size(); at += word_bytes) {
+    const access_counter word(first + at);
+    word.start();
     run();
-    for (const auto& one : counters) counts.push_back(one.stop());
+    counts.push_back(word.stop());
   }
   return counts;
 }
