@@ -316,10 +316,8 @@ const ring_case served_cases[] = {
      ring_error::none, 2},
     {"as many heads as the queue has, at once",
      [](rig& q, chain c) {
-       for (std::uint16_t i = 0; i < rig::ring_size; ++i) {
-         q.write_table(c, table, i);
-         q.offer(i);
-       }
+       for (std::uint16_t i = 0; i < rig::ring_size; ++i) q.write_table(c, table, i);
+       for (std::uint16_t i = 0; i < rig::ring_size; ++i) q.offer(i);
        q.kick();
      },
      ring_error::none, 16},
