@@ -116,8 +116,9 @@ void fake_daemon::serve_socket() {
   handle(m);
 }
 
+// One that is gone touches no ring: the front end makes it anew.
 void fake_daemon::close_socket() {
-  socket_ = owned_fd{};
+  drop_connection();
   listener_ = owned_fd{};
   // Nobody connects again; the thread waits for its end.
   socket_ = owned_fd(::eventfd(0, EFD_CLOEXEC));
