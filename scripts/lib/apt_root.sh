@@ -27,6 +27,16 @@ machine_security_mirror() {
     awk -v suite="$suite-security" '$1 == suite { print $2; exit }'
 }
 
+# A machine that takes no security updates (a bare debootstrap): most mirrors have that archive beside the other.
+neighbouring_security_mirror() {
+  local guess=${1%/}-security there=''
+  there=$(mktemp -d)
+  if /usr/lib/apt/apt-helper download-file "$guess/dists/$suite-security/InRelease" "$there/InRelease" >/dev/null 2>&1; then
+    echo "$guess"
+  fi
+  rm -rf "$there"
+}
+
 # The suites that hold both kernels (6.12 and 6.1), with build tools that run on this release's libc.
 apt_root_suites() {
   case $suite in
@@ -70,6 +80,7 @@ write_apt_root() {
   [ -r "$debian_keyring" ] || die "no $debian_keyring: install debian-archive-keyring"
   mkdir -p "$apt_root"/{lists/partial,archives/partial,empty}
   security=$(machine_security_mirror)
+  [ -n "$security" ] || security=$(neighbouring_security_mirror "$mirror")
   # shellcheck disable=SC2046 # the suites are words
   {
     apt_source "$mirror" "${architectures[*]}" $(apt_root_suites)
