@@ -15,6 +15,7 @@ arm64_headers() {
     *) die "--arch arm64 --kernel $1: expected 6.12 or 6.1" ;;
   esac
   [ -e "$cache/kernels/arm64-$1" ] || locked "$cache/kernels.lock" fetch_arm64_headers "$1" >&2
+  [ -e "$cache/kernels/arm64-$1" ] || die "there are no arm64 headers of kernel $1: see above"
   echo "$(readlink -f "$cache/kernels/arm64-$1")"/usr/src/linux-headers-*-arm64
 }
 
@@ -38,7 +39,7 @@ fetch_arm64_headers() (
   chmod 755 "$folder"
   unpack_packages "$folder" "$headers:arm64=$version" "$common:$own" "$tools:$own"
   make_headers_relocatable "$folder/usr/src/$headers"
-  rm -rf "$cache/kernels/$name"
+  rm -rf "$cache/kernels/${name:?}"
   mv "$folder" "$cache/kernels/$name"
   ln -sfn "$name" "$cache/kernels/arm64-$1"
   note "the headers of $name ($version) are in $cache/kernels"

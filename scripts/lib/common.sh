@@ -31,12 +31,15 @@ quietly() {
   return "$status"
 }
 
-# Runs a command while holding a lock: scripts of this tree may run side by side on one cache or build folder.
+# Runs a command while holding a lock: scripts of this tree may run side by side on one cache or build folder. The first
+# failure ends the command, also where the caller goes on after failures or bash forgets -e, as in a substitution; not
+# where the caller asks for the status (if, ||), so don't.
 locked() {
   local lock=$1
   shift
   mkdir -p "$(dirname "$lock")"
   (
+    set -e
     flock 9
     "$@"
   ) 9>"$lock"

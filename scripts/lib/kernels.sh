@@ -33,6 +33,7 @@ kernel_folder() {
   case $1 in
     6.1 | 6.12)
       is_kernel_usable "$1" || locked "$cache/kernels.lock" fetch_kernel "$1" >&2
+      is_kernel_usable "$1" || die "there is no kernel $1: see above"
       readlink -f "$cache/kernels/$1"
       ;;
     debug) debug_kernel_folder ;;
@@ -46,7 +47,7 @@ kernel_folder() {
 
 # fetch_kernel LINE: under the lock; somebody else may have fetched it while we waited.
 fetch_kernel() {
-  local line=$1 version image headers folder
+  local line=$1 version image headers folder name build_parts
   ! is_kernel_usable "$line" || return 0
   detect_distribution
   install_packages "${kernel_packages[@]}" "${fetch_packages[@]}"
@@ -56,6 +57,8 @@ fetch_kernel() {
   image=$(dependencies linux-image-amd64 "$version" | grep '^linux-image-')
   headers=$(dependencies linux-headers-amd64 "$version" | grep '^linux-headers-')
   mapfile -t build_parts < <(dependencies "$headers" "$version" | grep -E '^linux-(headers-.*-common|kbuild-)')
+  name=${image#linux-image-}
+  if [ -z "$name" ] || [ ${#build_parts[@]} = 0 ]; then die "the packages of kernel $line ($version) are not what was expected"; fi
   mkdir -p "$cache/kernels"
   folder=$(mktemp -d "$cache/kernels/unpacking.XXXXXX")
   chmod 755 "$folder"
@@ -63,10 +66,10 @@ fetch_kernel() {
   unpack_packages "$folder" "$image=$version" "$headers=$version" "${build_parts[@]}"
   make_kernel_relocatable "$folder"
   uncompress_modules "$folder"
-  rm -rf "$cache/kernels/${image#linux-image-}"
-  mv "$folder" "$cache/kernels/${image#linux-image-}"
-  ln -sfn "${image#linux-image-}" "$cache/kernels/$line"
-  note "kernel ${image#linux-image-} ($version) is in $cache/kernels"
+  rm -rf "$cache/kernels/${name:?}"
+  mv "$folder" "$cache/kernels/$name"
+  ln -sfn "$name" "$cache/kernels/$line"
+  note "kernel $name ($version) is in $cache/kernels"
   is_kernel_usable "$line" || die "it is too old: let this machine's apt have Debian's security updates"
 }
 

@@ -11,7 +11,7 @@ kernel_packages=(gcc libc6-dev libelf1 kmod xz-utils cpio)
 arm64_packages=(gcc-aarch64-linux-gnu)
 debug_kernel_packages=(bc bison flex libelf-dev)
 dkms_packages=(dkms pahole)
-vm_packages=(qemu-system-x86 qemu-system-common busybox-static fio e2fsprogs xfsprogs dosfstools evtest strace util-linux procps
+vm_packages=(qemu-system-x86 qemu-system-common qemu-utils busybox-static fio e2fsprogs xfsprogs dosfstools evtest strace util-linux procps
   iproute2 dmsetup)
 check_packages=(git sparse shellcheck groff-base clang-format clang-19 libclang-rt-19-dev)
 fetch_packages=(ca-certificates debian-archive-keyring)

@@ -13,6 +13,7 @@ provide_storage_daemon() {
   [ "$suite" = bookworm ] || return 0
   storage_daemon=$cache/storage-daemon/usr/bin/qemu-storage-daemon
   [ -x "$storage_daemon" ] || locked "$cache/storage-daemon.lock" fetch_storage_daemon
+  [ -x "$storage_daemon" ] || die "there is no qemu-storage-daemon: see above"
 }
 
 fetch_storage_daemon() {
@@ -23,5 +24,6 @@ fetch_storage_daemon() {
   folder=$(mktemp -d "$cache/storage-daemon.XXXXXX")
   chmod 755 "$folder"
   unpack_packages "$folder" "qemu-utils=$(newest_version qemu-utils 1:10.)"
+  rm -rf "$cache/storage-daemon"
   mv "$folder" "$cache/storage-daemon"
 }
