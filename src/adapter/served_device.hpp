@@ -51,6 +51,7 @@ class served_device {
   void start(std::vector<std::unique_ptr<worker>>& workers, std::size_t first);
   void stop();
   void force();
+  void look_at_size() { what_->look_at_size(); }
 
   bool ended() const { return ended_; }
   bool taken_away() const { return taken_away_; }  // by `vloop stop --force`
@@ -77,11 +78,11 @@ class served_device {
   asio::io_context& main_;
   spdlog::logger& log_;
   driver_wait& drivers_;
+  std::string name_;  // "vloop0"; what_ tells the log something until its end
   std::unique_ptr<device> what_;
   std::unique_ptr<kernel_device> transport_;
   std::optional<clock::time_point> attached_;
   listener tell_;
-  std::string name_;  // "vloop0"
 
   // By queue, in use on the queue's worker: its transport while it is served.
   struct serving_place {

@@ -43,23 +43,26 @@ void back_channel::give_to(client& daemon) {
   theirs_ = owned_fd{};
 }
 
-back_channel::news back_channel::take(bool acknowledge) {
+back_channel::news back_channel::take(bool reply_ack) {
   message m;
   try {
     m = ours_.receive(whole);
+    if (const std::string wrong = wrong_with(m); !wrong.empty()) ours_.refuse(whole, EPROTO, wrong);
+    if (reply_ack) acknowledge(m);
   } catch (const std::system_error& error) {
     // A daemon may give it up; that it died shows on its socket.
     if (error.code().value() == ECONNRESET) return news::closed;
     throw;
   }
-  if (const std::string wrong = wrong_with(m); !wrong.empty()) ours_.refuse(whole, EPROTO, wrong);
-  if (acknowledge && (m.header.flags & message_header::need_reply)) {
-    const std::uint64_t taken_note_of = 0;
-    const message_header header{
-        .code = m.header.code, .flags = message_header::version | message_header::reply, .size = sizeof taken_note_of};
-    ours_.send(whole, header, std::as_bytes(std::span(&taken_note_of, 1)), {});
-  }
   return news::config_changed;
+}
+
+void back_channel::acknowledge(const message& m) {
+  if ((m.header.flags & message_header::need_reply) == 0) return;
+  const std::uint64_t taken_note_of = 0;
+  const message_header header{
+      .code = m.header.code, .flags = message_header::version | message_header::reply, .size = sizeof taken_note_of};
+  ours_.send(whole, header, std::as_bytes(std::span(&taken_note_of, 1)), {});
 }
 
 }  // namespace vloop::vhost_user

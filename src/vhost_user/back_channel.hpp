@@ -30,11 +30,12 @@ class back_channel {
   int fd() const { return ours_.fd(); }  // readable when take() does not wait for the daemon to begin
   void end_waits_by(int fd) { ours_.end_waits_by(fd); }
 
-  // Reads one message, and acknowledges it where that was asked for and `acknowledge` (REPLY_ACK was negotiated).
+  // Reads one message, and acknowledges it where that was asked for and REPLY_ACK was negotiated.
   // Throws setup_error for whatever is not CONFIG_CHANGE_MSG.
-  news take(bool acknowledge);
+  news take(bool reply_ack);
 
  private:
+  void acknowledge(const message& m);
   back_channel(std::array<owned_fd, 2> ends, const std::string& daemon, std::chrono::milliseconds limit);
 
   connection ours_;

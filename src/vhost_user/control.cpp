@@ -179,7 +179,7 @@ bool control::come_again() {
   memory_given_ = false;
   status_ = 0;
   asking_.reset();
-  rings_then_ = inflight_ ? ring_then::as_it_was : ring_then::as_new;
+  rings_become(inflight_ ? ring_then::as_it_was : ring_then::as_new);
   stop_relays(state::paused, &seat::place::paused, "a worker does not take its ring back");
   auto found = find_daemon(began + back_.wait_max);
   if (!found) return false;
@@ -192,6 +192,12 @@ bool control::come_again() {
   say("vhost-user: the daemon is back after " +
       std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()) + " ms");
   return true;
+}
+
+// Relays that come meanwhile ask too.
+void control::rings_become(ring_then what) {
+  const std::lock_guard held(lock_);
+  rings_then_ = what;
 }
 
 // Until each relay has said that it has, or left.
@@ -209,8 +215,8 @@ void control::stop_relays(state now, std::uint64_t seat::place::*reached, const 
 // something to happen; then nothing of it is left in the memory that the requests of the next driver use.
 void control::reset_device() {
   say("vhost-user: the driver reset the device, and so is the daemon's side");
-  stop_relays(state::holding, &seat::place::held, "the driver reset it, and it does not give back what it had");
   try {
+    hold_relays();
     stop_rings();
     clear_device();
   } catch (const std::system_error& error) {
@@ -219,8 +225,18 @@ void control::reset_device() {
     rings_ = 0;
   }
   inflight_.reset();
-  rings_then_ = ring_then::as_new;
+  rings_become(ring_then::as_new);
   stop_relays(state::paused, &seat::place::paused, "a worker does not take its ring back");
+}
+
+// A daemon that died meanwhile gives nothing back either.
+void control::hold_relays() {
+  try {
+    stop_relays(state::holding, &seat::place::held, "the driver reset it, and it does not give back what it had");
+  } catch (const std::system_error& error) {
+    if (error.code().value() == ETIMEDOUT) look_at_socket();
+    throw;
+  }
 }
 
 // From the reply on the daemon does not touch the ring.

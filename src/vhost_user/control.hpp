@@ -141,6 +141,8 @@ class control {
   void check_base(std::uint32_t index, std::uint32_t base);
   void clear_device();
   void take_leave();
+  void rings_become(ring_then what);
+  void hold_relays();
   void stop_relays(state now, std::uint64_t seat::place::*reached, const std::string& otherwise);
   std::optional<client> find_daemon(std::chrono::steady_clock::time_point deadline);
   void refuse_another(const offer& now) const;

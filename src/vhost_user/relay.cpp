@@ -239,13 +239,23 @@ bool relay::place(request& r) {
   return true;
 }
 
+// As many as give() makes.
+std::uint64_t relay::descriptors_for(const request& r) const {
+  slot s;
+  s.readable = r.readable();
+  s.writable = r.writable();
+  const std::uint64_t most = options_.piece_bytes_max;
+  const auto pieces = [most](std::uint32_t bytes) { return (bytes + most - 1) / most; };
+  return pieces(head_of(s)) + pieces(data_out(s)) + pieces(data_in(s)) + (options_.type->has_status ? 1 : 0);
+}
+
 // What could never be given to the daemon.
 bool relay::refuse_misfit(request& r) {
   const device_type& type = *options_.type;
   const std::uint64_t bytes = std::uint64_t{r.readable()} + r.writable();
   const bool whole = !type.has_status || (r.writable() > 0 && r.readable() >= type.head_bytes);
-  const std::uint64_t pieces = bytes / options_.piece_bytes_max + 4;
-  if (whole && bytes > 0 && bytes + 2 * page_pool::page_bytes <= memory_.buffer_bytes && pieces <= memory_.ring.size)
+  if (whole && bytes > 0 && bytes + 2 * page_pool::page_bytes <= memory_.buffer_bytes &&
+      descriptors_for(r) <= memory_.ring.size)
     return false;
   requests_.complete(std::move(r), {.present = type.has_status, .ok = VIRTIO_BLK_S_IOERR, .error = VIRTIO_BLK_S_IOERR});
   return true;
@@ -255,7 +265,7 @@ task<void> relay::carry(request r, slot& s) {
   const bool fetched = co_await fetch(r, s);
   if (fetched) {
     s.now = state::ready;
-    s.lost = failure_ != nullptr;
+    s.lost = failure_ || closing_;  // nobody listens any more
     give_ready();
     co_await return_of(s);
   } else {
@@ -344,7 +354,7 @@ std::byte& relay::status_of(const slot& s) const {
 
 // In the order in which they were taken: a stream's bytes must not change places.
 void relay::give_ready() {
-  if (!started_ || failure_) return;
+  if (!started_ || failure_ || closing_) return;
   while (!order_.empty()) {
     slot& s = slots_[order_.front()];
     if (s.now == state::fetching || !give(s)) return;
@@ -421,9 +431,9 @@ task<void> relay::listen() {
   }
 }
 
-bool relay::fills_enough(const slot& s, std::uint32_t written) const {
-  if (options_.type->answers == filling::whole) return written == s.writable;
-  return options_.type->answers == filling::any || written > 0;
+bool relay::fills_enough(const slot& s) const {
+  if (options_.type->answers == filling::whole) return s.written == s.writable;
+  return options_.type->answers == filling::any || s.written > 0;
 }
 
 // At most as many as the ring has, so that a fast daemon does not keep the loop. True: there may be more.
@@ -436,16 +446,12 @@ bool relay::collect() {
       return false;
     }
     slot& s = slots_[slot_of_head_[used->head]];
-    if (used->written > s.writable) {
-      fail("it says that it wrote " + std::to_string(used->written) + " bytes where there is room for " +
-           std::to_string(s.writable));
+    // Daemons in wide use count what they read as well: no more was written than there is room for.
+    s.written = std::min(used->written, s.writable);
+    if (!fills_enough(s)) {
+      fail("its answer of " + std::to_string(s.written) + " bytes is too short for a driver of its class");
       return false;
     }
-    if (!fills_enough(s, used->written)) {
-      fail("its answer of " + std::to_string(used->written) + " bytes is too short for a driver of its class");
-      return false;
-    }
-    s.written = used->written;
     s.now = state::back;
     tell_if_quiet();
     if (const auto waiting = std::exchange(s.waiting, {})) waiting.resume();

@@ -85,6 +85,7 @@ class relay final : public audience, private turn_hook {
 
   void take_requests();
   bool place(request& r);
+  std::uint64_t descriptors_for(const request& r) const;
   bool refuse_misfit(request& r);
   task<void> carry(request r, slot& s);
   task<bool> fetch(request& r, slot& s);
@@ -107,7 +108,7 @@ class relay final : public audience, private turn_hook {
   void send_kick();
   void kicked();
 
-  bool fills_enough(const slot& s, std::uint32_t written) const;
+  bool fills_enough(const slot& s) const;
   std::uint32_t head_of(const slot& s) const;  // bytes of the readable part in the head
   std::uint32_t data_out(const slot& s) const { return s.readable - head_of(s); }
   std::uint32_t data_in(const slot& s) const { return s.writable - (options_.type->has_status ? 1 : 0); }

@@ -4,7 +4,6 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
-#include <catch2/generators/catch_generators_range.hpp>
 #include <catch2/matchers/catch_matchers.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
@@ -17,6 +16,7 @@
 #include <string>
 #include <thread>
 
+#include "support/any_transport.hpp"
 #include "support/input_driver.hpp"
 #include "support/rig.hpp"
 #include "support/temporary_file.hpp"
@@ -27,12 +27,6 @@ namespace {
 using namespace std::chrono_literals;
 using Catch::Matchers::ContainsSubstring;
 using report = input_driver::report;
-
-const transport& any_transport() {
-  const auto i = GENERATE(range(std::size_t{0}, transports().size()));
-  INFO("over " << transports()[i].name);
-  return transports()[i];
-}
 
 // Reports that only say that keys are up come first, and are passed over.
 report next_words(input_driver& events) {

@@ -4,7 +4,6 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
-#include <catch2/generators/catch_generators_range.hpp>
 #include <catch2/matchers/catch_matchers.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
@@ -16,6 +15,7 @@
 #include <string>
 #include <thread>
 
+#include "support/any_transport.hpp"
 #include "support/input_driver.hpp"
 #include "support/rig.hpp"
 #include "support/scripted_source.hpp"
@@ -27,12 +27,6 @@ namespace {
 using namespace std::chrono_literals;
 using Catch::Matchers::ContainsSubstring;
 using report = input_driver::report;
-
-const transport& any_transport() {
-  const auto i = GENERATE(range(std::size_t{0}, transports().size()));
-  INFO("over " << transports()[i].name);
-  return transports()[i];
-}
 
 input_capabilities mouse_with_keys() {
   input_capabilities c;

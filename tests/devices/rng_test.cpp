@@ -3,8 +3,6 @@
 #include "devices/rng.hpp"
 
 #include <catch2/catch_test_macros.hpp>
-#include <catch2/generators/catch_generators.hpp>
-#include <catch2/generators/catch_generators_range.hpp>
 #include <catch2/matchers/catch_matchers.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
@@ -16,6 +14,7 @@
 #include <thread>
 
 #include "runtime/setup_error.hpp"
+#include "support/any_transport.hpp"
 #include "support/rig.hpp"
 #include "support/temporary_file.hpp"
 
@@ -24,12 +23,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using Catch::Matchers::ContainsSubstring;
-
-const transport& any_transport() {
-  const auto i = GENERATE(range(std::size_t{0}, transports().size()));
-  INFO("over " << transports()[i].name);
-  return transports()[i];
-}
 
 // A FIFO: a source that has nothing until the test writes to it.
 struct fifo {

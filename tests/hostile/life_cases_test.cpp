@@ -102,7 +102,7 @@ const life_case cases[] = {
      [](rig& q, chain c) {
        c[q.data()].addr = rig::far_at;
        q.submit(c);
-       while (q.counters().requests == 0) continue;
+       q.wait_for(&adapter::memory_port_counters::requests);
        q.remove_region(rig::far_at);
        q.expect_served();
        q.add_region(rig::far_at);
@@ -111,7 +111,7 @@ const life_case cases[] = {
      [](rig& q, chain c) {
        rig::scribble(q.ring().used->idx, 77);
        q.submit(c);
-       while (q.counters().answers == 0) continue;
+       q.wait_for(&adapter::memory_port_counters::answers);
        q.on_worker([](auto&) {});  // the turn that answered is over
        q.expect_served();
        CHECK_FALSE(q.anything_used());

@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <thread>
@@ -56,6 +58,15 @@ bool comes_true(Holds holds) {
     std::this_thread::sleep_for(200us);
   }
   return false;
+}
+
+// What the worker is asked for it does soon. It holds references to who asks: a test that gave up would be no better
+// off.
+void await(std::promise<void>& done) {
+  const auto answer = done.get_future();
+  if (answer.wait_for(wait_max) == std::future_status::ready) return;
+  std::fprintf(stderr, "hostile_rig: the worker does not answer\n");
+  std::abort();
 }
 
 int new_eventfd(int flags) {
@@ -106,9 +117,8 @@ hostile_rig::hostile_rig(lane l, const hostile_options& options)
   for (const region& each : regions_) map_.add({.address = each.address, .memory = each.memory.bytes()});
   device_->start(device_->describe().features);
   std::promise<void> serving;
-  auto is_serving = serving.get_future();
   worker_.spawn([this, &serving, options](loop& io) { return serve(io, serving, options); });
-  is_serving.get();
+  await(serving);
 }
 
 hostile_rig::~hostile_rig() {
@@ -270,6 +280,10 @@ adapter::memory_port_counters hostile_rig::counters() {
   return seen;
 }
 
+void hostile_rig::wait_for(std::uint64_t adapter::memory_port_counters::*counter) {
+  if (!comes_true([this, counter] { return counters().*counter > 0; })) throw std::runtime_error("nothing was counted");
+}
+
 void hostile_rig::expect_rejected(ring_error why) {
   ring_error seen = ring_error::none;
   comes_true([this, &seen] {
@@ -328,7 +342,7 @@ void hostile_rig::on_worker(const std::function<void(adapter::memory_port&)>& wo
     work(*ports_[queue_]);
     done.set_value();
   });
-  done.get_future().get();
+  await(done);
 }
 
 task<void> hostile_rig::reset_port(adapter::memory_port& port, std::promise<void>& done) {
@@ -339,7 +353,7 @@ task<void> hostile_rig::reset_port(adapter::memory_port& port, std::promise<void
 void hostile_rig::reset_only() {
   std::promise<void> done;
   worker_.spawn([this, &done](loop&) { return reset_port(*ports_[queue_], done); });
-  done.get_future().get();
+  await(done);
 }
 
 void hostile_rig::fresh_ring() {

@@ -117,6 +117,7 @@ class hostile_rig {
   bool anything_used();    // beyond what next_used() gave
   ring_error error();
   adapter::memory_port_counters counters();
+  void wait_for(std::uint64_t adapter::memory_port_counters::*counter);  // until it is not 0
 
   void expect_rejected(ring_error why);
   void expect_served(unsigned count = 1);  // as many chains of the valid shape

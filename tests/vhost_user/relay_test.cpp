@@ -93,6 +93,32 @@ TEST_CASE("the driver is offered the disk's features that are checked, and none 
   CHECK(s.daemon.features_set() == told);
 }
 
+TEST_CASE("the largest request that the driver is allowed fits the daemon's ring, however small its pieces") {
+  const auto with_small_pieces = [](fake_daemon& d, const fake_daemon::message& m) {
+    if (m.header.code != static_cast<std::uint32_t>(vhost_user::request_code::get_config)) return false;
+    std::vector<std::byte> payload(m.payload);
+    virtio_blk_config config{};
+    config.capacity = fake_daemon::sectors;
+    config.size_max = 4096;
+    config.blk_size = 512;
+    config.seg_max = 126;
+    config.num_queues = 1;
+    std::memcpy(payload.data() + sizeof(vhost_user::config_head), &config,
+                std::min(sizeof config, payload.size() - sizeof(vhost_user::config_head)));
+    d.reply(vhost_user::request_code::get_config, payload);
+    return true;
+  };
+  served s({.on_message = with_small_pieces, .features = bit(VIRTIO_BLK_F_SIZE_MAX)}, {.queue_size = 4});
+  virtio_blk_config config{};
+  const auto& bytes = s.external->describe().config;
+  std::memcpy(&config, bytes.data(), bytes.size());
+  const std::uint32_t most = config.seg_max * config.size_max;
+  REQUIRE(most == 2 * 4096);
+  const auto data = pattern(most, 7);
+  CHECK(s.disk().finish(s.disk().write(0, data)).ok());
+  CHECK(s.disk().finish(s.disk().read(0, most)).data == data);
+}
+
 TEST_CASE("the configuration is read whole, once, and its limits fit the shared memory and the ring") {
   served s;
   virtio_blk_config config{};
@@ -150,7 +176,8 @@ TEST_CASE("what the daemon has is waited for when the queue stops") {
   std::atomic<bool> hold{true};
   served s({.on_request = [&has_it, &hold](fake_daemon::taken&) {
     has_it = true;
-    while (hold) std::this_thread::sleep_for(1ms);
+    for (const auto end = std::chrono::steady_clock::now() + long_wait; hold && std::chrono::steady_clock::now() < end;)
+      std::this_thread::sleep_for(1ms);
     return false;
   }});
   const auto ticket = s.disk().read(0, 512);
