@@ -141,12 +141,18 @@ static int check_blk_config(const struct vloop_device *vd, const void *data)
 
 static int check_blk(const struct vloop_device *vd)
 {
+	unsigned int i;
+
 	/* What is not checked here is not offered. */
 	if (vd->features & ~BLK_FEATURES & ~VLOOP_TRANSPORT_FEATURES)
 		return -EINVAL;
 	/* A disk's driver waits for each request without end. */
 	if (!all_queues_have(vd, VLOOP_DEATH_REPLY) || vd->config.num_pages)
 		return -EINVAL;
+	/* Nothing is filled then: it must not look like data. */
+	for (i = 0; i < vd->num_queues; i++)
+		if (vd->queues[i].death_status == VIRTIO_BLK_S_OK)
+			return -EINVAL;
 	return check_blk_config(vd, vd->config.data);
 }
 

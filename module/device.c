@@ -371,8 +371,9 @@ static int publish(struct vloop_session *session, const void *unused)
 	__module_get(THIS_MODULE);
 	mutex_lock(&vd->lock);
 	vloop_session_begin(session);
-	mutex_unlock(&vd->lock);
+	/* Before the session can end and take the number back. */
 	vloop_id_publish(vd);
+	mutex_unlock(&vd->lock);
 	return 0;
 }
 

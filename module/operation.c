@@ -143,6 +143,13 @@ static struct vloop_slot *op_claim(struct vloop_queue_file *qf,
 	return err ? ERR_PTR(err) : slot;
 }
 
+static void op_put_bvec(struct vloop_slot *slot)
+{
+	if (slot->bvec && slot->bvec != slot->bvec_inline)
+		mempool_free(slot->bvec, &slot->queue->bvecs);
+	slot->bvec = NULL;
+}
+
 static void op_note_filled(struct vloop_slot *slot)
 {
 	const struct vloop_op *op = &slot->op;
@@ -158,17 +165,21 @@ static void op_note_filled(struct vloop_slot *slot)
 static u32 op_seal(struct vloop_slot *slot, bool ok)
 {
 	u8 status = ok ? slot->op.status_ok : slot->op.status_error;
+	bool has_status = slot->op.flags & VLOOP_OP_STATUS;
+	u32 data = slot->writable - has_status;
 
-	if (!(slot->op.flags & VLOOP_OP_STATUS))
+	/*
+	 * A driver may go by the status alone, which is whatever the process
+	 * says, also for an error: no byte may be stale memory, the status
+	 * byte that nobody wrote included.
+	 */
+	if (slot->filled < data)
+		vloop_slot_copy(slot, true, slot->filled, NULL,
+				data - slot->filled);
+	if (!has_status)
 		return slot->filled;
 	vloop_slot_copy(slot, true, slot->writable - 1, &status, 1);
-	if (!ok)
-		return slot->filled;
-	/* Success promises every byte: none of them may be stale memory. */
-	if (slot->filled < slot->writable - 1)
-		vloop_slot_copy(slot, true, slot->filled, NULL,
-				slot->writable - 1 - slot->filled);
-	return slot->writable;
+	return ok ? slot->writable : slot->filled;
 }
 
 static void op_account(struct vloop_queue *queue, const struct vloop_op *op,
@@ -271,8 +282,7 @@ static void op_finish(struct vloop_slot *slot, long result, bool leave)
 	op = slot->op;
 	if (op.flags & VLOOP_OP_COMPLETE)
 		length = op_seal(slot, ok);
-	if (slot->bvec && slot->bvec != slot->bvec_inline)
-		mempool_free(slot->bvec, &queue->bvecs);
+	op_put_bvec(slot);
 	vloop_file_put(slot->file);
 	put_cred(slot->submitter);
 
@@ -289,6 +299,13 @@ static void op_finish(struct vloop_slot *slot, long result, bool leave)
 		op_bequeath(slot);
 	else if (op.flags & VLOOP_OP_DETACH)
 		vloop_slot_redeliver(slot);	/* nobody else knows of it */
+	/*
+	 * The submitting call tells the driver when it ends.  But nobody waits
+	 * for one whose session is over, and it may sleep in memory of its
+	 * process without end.
+	 */
+	if (leave && slot->heir != VLOOP_HEIR_SUBMITTER)
+		vloop_queue_reap(queue);
 	if (leave)
 		vloop_queue_put_locked(queue);
 	spin_unlock_irqrestore(&queue->lock, flags);
@@ -345,6 +362,8 @@ static void op_defer(struct vloop_slot *slot)
 	struct vloop_queue *queue = slot->queue;
 	unsigned long flags;
 
+	/* The only reserve must not wait in line behind who waits for it. */
+	op_put_bvec(slot);
 	spin_lock_irqsave(&queue->lock, flags);
 	queue->stats->deferred++;
 	spin_unlock_irqrestore(&queue->lock, flags);
@@ -569,10 +588,13 @@ static void begin_copying_out(struct vloop_queue_file *qf,
 
 	spin_lock_irqsave(&queue->lock, flags);
 	slot->state = VLOOP_SLOT_FETCHED;
-	if (vloop_queue_file_is_void(qf))
+	if (vloop_queue_file_is_void(qf)) {
 		op_bequeath(slot);
-	else
+		/* Before this call sleeps in memory of its process. */
+		vloop_queue_reap(queue);
+	} else {
 		slot->copying_out = true;
+	}
 	vloop_queue_put_locked(queue);
 	spin_unlock_irqrestore(&queue->lock, flags);
 }

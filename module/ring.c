@@ -6,7 +6,6 @@
  * that a transfer still uses.  It sees the available ring read-only and asks
  * for everything else by read() and write() on the queue descriptor.
  */
-#include <linux/nospec.h>
 #include <linux/sched/clock.h>
 #include <linux/slab.h>
 
@@ -526,7 +525,7 @@ static void unfetch_request(struct vloop_queue *queue,
 	list_add(&slot->redeliver_node, &queue->redeliver);
 }
 
-/* The records could not be delivered: they come again, in the same order. */
+/* The records could not be delivered: requests come again, in the same order. */
 void vloop_queue_unfetch(struct vloop_queue_file *qf,
 			 const struct vloop_record *records, unsigned int n)
 {
@@ -783,14 +782,19 @@ static void abandon(struct vloop_queue *queue, bool answer)
 			list_del(&slot->done_node);
 		}
 		slot->copying_out = false;
-		if (slot->state == VLOOP_SLOT_BUSY)
-			slot->heir = answer ? VLOOP_HEIR_DRIVER :
-					      VLOOP_HEIR_NEXT;
-		else if (slot->redeliver)
+		if (slot->state == VLOOP_SLOT_BUSY) {
+			/* One that an earlier server left to the driver stays so. */
+			if (slot->heir != VLOOP_HEIR_DRIVER)
+				slot->heir = answer ? VLOOP_HEIR_DRIVER :
+						      VLOOP_HEIR_NEXT;
+		} else if (slot->redeliver) {
 			/* Nobody has it; the next knows the ring from here on. */
 			slot->again = true;
-		else if (slot->state == VLOOP_SLOT_FETCHED)
+			slot->seq++;
+			slot->filled = 0;
+		} else if (slot->state == VLOOP_SLOT_FETCHED) {
 			vloop_slot_inherit(slot, answer);
+		}
 	}
 	wake_up_interruptible_all(&queue->readers);
 }

@@ -65,7 +65,7 @@ static void vloop_reset(struct virtio_device *vdev)
 	vloop_device_event(vd, VLOOP_EVENT_STATUS);
 }
 
-/* Drivers call this under spinlocks and RCU: wake whoever serves, no more. */
+/* Drivers call this under spinlocks and RCU: wake whoever serves, or have it reaped. */
 static bool vloop_notify(struct virtqueue *vq)
 {
 	struct vloop_queue *queue = vq->priv;

@@ -26,6 +26,7 @@
  *				serves, file table writers.  No memory is allocated
  *				and nobody is waited for under it: the end of a
  *				server needs it, and reclaim may need that end.
+ *				The driver's config_changed() is called under it.
  *   vloop_queue.lock (irq)	slot states, both ring indices, record lists,
  *				statistics, @users, which descriptor is the current
  *

@@ -169,10 +169,16 @@ hostile 'a dead server that cannot close anything is noticed' \
 # ---- lengths that lie ----
 hostile 'old memory in a read is noticed' \
   what_an_answer_did_not_fill_reads_as_zeros 'what was not filled is zero' \
-  operation.c 's/^\tif (slot->filled < slot->writable - 1)/\tif (!MUTANT \&\& slot->filled < slot->writable - 1)/'
+  operation.c 's/^\tif (slot->filled < data)/\tif (!MUTANT \&\& slot->filled < data)/'
+hostile 'a disk whose server may die with success is noticed' \
+  queues_must_answer_as_their_class_needs 'a disk that answers with success when its server is dead' \
+  class.c 's/^\t\tif (vd->queues\[i\].death_status == VIRTIO_BLK_S_OK)/\t\tif (!MUTANT \&\& vd->queues[i].death_status == VIRTIO_BLK_S_OK)/'
+hostile 'old memory in a failed read is noticed' \
+  what_a_failed_or_bare_answer_did_not_fill_reads_as_zeros 'is zero' \
+  operation.c 's/slot->filled < data)/!(MUTANT \&\& !(ok \&\& has_status)) \&\& &/'
 hostile 'a used length beyond what was filled is noticed' \
   a_short_answer_shows_no_old_memory "the first answer's bytes come once" \
-  operation.c '/if (!(slot->op.flags & VLOOP_OP_STATUS))/{n;s/return slot->filled;/return MUTANT ? slot->writable : slot->filled;/}'
+  operation.c '/^\tif (!has_status)/{n;s/return slot->filled;/return MUTANT ? slot->writable : slot->filled;/}'
 hostile 'an empty answer of entropy is noticed' \
   entropy_is_never_answered_with_nothing 'the DONE of an empty answer' \
   class.c 's/^\t\treturn length;/\t\treturn MUTANT || length;/'

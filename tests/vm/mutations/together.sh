@@ -39,7 +39,7 @@ build_together() {
     >"$together/log" 2>&1
 }
 
-# Those of the numbers that no machine has come to yet, as tried.sh wants them.
+# Those of the numbers that no machine has come to yet, as in_guest wants them.
 list_left() {
   local number
   for number in "${left[@]}"; do

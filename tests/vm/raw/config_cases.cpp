@@ -147,10 +147,7 @@ long create(const bytes& config, std::uint64_t features, std::uint32_t ring = 64
   auto shape = blk_shape(disk_sectors, 1, ring);
   shape.arg.features = features;
   shape.config = config;
-  const long fd = control().create(shape);
-  if (fd < 0) return fd;
-  owned_fd(static_cast<int>(fd));
-  return 0;
+  return create(std::move(shape));
 }
 
 // Behind the driver is the block layer, which counts bytes in a signed number, and makes read-ahead of what is optimal.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The end of a server, however it comes and whatever it was doing; and what is not its end.
 #include "cases.hpp"
+#include "descriptor_mail.hpp"
 #include "disk.hpp"
 #include "process.hpp"
 #include "rng.hpp"
@@ -42,21 +43,8 @@ process serve_until_killed(const shared<board>& b, const std::function<void(disk
   });
 }
 
-void send_descriptor(int socket, int fd) {
-  char byte = 0;
-  iovec part{&byte, 1};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> space{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = space.data();
-  message.msg_controllen = space.size();
-  auto* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-  equal("sending a descriptor", result_of(::sendmsg(socket, &message, 0)), 1);
+void pass_descriptor(int socket, int fd) {
+  equal("sending a descriptor", result_of(send_descriptor(socket, fd, 0)), 1);
 }
 
 std::array<owned_fd, 2> socket_pair() {
@@ -150,10 +138,10 @@ void a_descriptor_lost_in_a_socket_ends_the_device() {
   const auto id = d.dev().id();
   {
     const auto ends = socket_pair();
-    send_descriptor(ends[0].get(), d.dev().fd());
-    send_descriptor(ends[0].get(), d.q().fd());
+    pass_descriptor(ends[0].get(), d.dev().fd());
+    pass_descriptor(ends[0].get(), d.q().fd());
     // The sockets too: nobody can reach them any more, and only the collector of such sockets finds them.
-    send_descriptor(ends[0].get(), ends[1].get());
+    pass_descriptor(ends[0].get(), ends[1].get());
     d.close();
     expect(exists(sysfs_folder(id)), "the device is there while its descriptor is on its way");
   }
@@ -170,8 +158,8 @@ void descriptors_passed_on_end_with_their_server() {
   auto server = process::run([&] {
     disk d;
     b->id = d.dev().id();
-    send_descriptor(ends[0].get(), d.dev().fd());
-    send_descriptor(ends[0].get(), d.q().fd());
+    pass_descriptor(ends[0].get(), d.dev().fd());
+    pass_descriptor(ends[0].get(), d.q().fd());
     d.close();
     b->reach(1);
     for (;;) ::pause();

@@ -265,13 +265,6 @@ void a_queue_that_is_drained_tells_no_event_of_before() {
   d.remove();
 }
 
-long create(device_shape shape) {
-  const long fd = control().create(shape);
-  if (fd < 0) return fd;
-  owned_fd(static_cast<int>(fd));
-  return 0;
-}
-
 long create_with(const vloop_config_page& one) {
   auto pages = keyboard();
   pages.push_back(one);

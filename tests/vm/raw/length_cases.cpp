@@ -4,6 +4,7 @@
 #include "disk.hpp"
 #include "rng.hpp"
 
+#include <linux/virtio_blk.h>
 #include <unistd.h>
 
 #include <array>
@@ -40,6 +41,27 @@ void what_an_answer_did_not_fill_reads_as_zeros() {
   equal("the read", reader.result(), page_bytes);
   expect(reader.data_is(filled, 0, 1000), "what was filled arrives");
   expect(reader.data_is(std::byte{0}, 1000, page_bytes), "what was not filled is zero");
+}
+
+// The status byte is what the driver goes by: an error may call itself success, and an answer may have none.
+void what_a_failed_or_bare_answer_did_not_fill_reads_as_zeros() {
+  disk d;
+  const auto empty = memory_file(0);
+  equal("SET_FILE", d.dev().set_file(1, empty.get()), 0);
+  auto reader = transfer::read(d.node(), 0, page_bytes);
+  auto failing = op_for(d.q().next_request(), VLOOP_VERB_FILE_TO_REQUEST, answer_silently);
+  failing.file = 1;
+  failing.length = page_bytes;
+  failing.status_error = VIRTIO_BLK_S_OK;
+  equal("a transfer from an empty file", d.q().write(failing), sizeof(failing));
+  equal("the read that failed", reader.result(), page_bytes);
+  expect(reader.data_is(std::byte{0}, 0, page_bytes), "what a failed answer did not fill is zero");
+
+  reader = transfer::read(d.node(), 0, page_bytes);
+  const auto bare = op_for(d.q().next_request(), VLOOP_VERB_NONE, VLOOP_OP_COMPLETE | VLOOP_OP_DETACH);
+  equal("an answer without a status", d.q().write(bare), sizeof(bare));
+  equal("the read without a status", reader.result(), page_bytes);
+  expect(reader.data_is(std::byte{0}, 0, page_bytes), "what a bare answer did not fill is zero");
 }
 
 void a_failed_answer_fails_the_read() {
@@ -117,6 +139,8 @@ void entropy_is_never_answered_with_nothing() {
 
 constexpr named_case cases[] = {
     {"what_an_answer_did_not_fill_reads_as_zeros", what_an_answer_did_not_fill_reads_as_zeros},
+    {"what_a_failed_or_bare_answer_did_not_fill_reads_as_zeros",
+     what_a_failed_or_bare_answer_did_not_fill_reads_as_zeros},
     {"a_failed_answer_fails_the_read", a_failed_answer_fails_the_read},
     {"a_short_answer_shows_no_old_memory", a_short_answer_shows_no_old_memory},
     {"entropy_is_never_answered_with_nothing", entropy_is_never_answered_with_nothing},

@@ -71,7 +71,9 @@ void look_from_outside(const control& module, std::uint32_t id, random_numbers& 
     while (const dirent* entry = ::readdir(entries)) {
       const owned_fd file(::open((folder + '/' + entry->d_name).c_str(), O_RDONLY | O_CLOEXEC));
       std::array<char, 4096> text;
-      if (file && entry->d_type == DT_REG) expect(::read(file.get(), text.data(), text.size()) >= -1, "a look");
+      // Whatever is said of a device on its way out, somebody looked.
+      if (file && entry->d_type == DT_REG) [[maybe_unused]]
+        const auto looked = ::read(file.get(), text.data(), text.size());
     }
     ::closedir(entries);
   }

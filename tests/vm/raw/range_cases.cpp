@@ -119,14 +119,6 @@ void calls_on_a_device() {
   equal("an unknown call", call(d.fd(), _IO(VLOOP_IOC_MAGIC, 0x7f)), -ENOTTY);
 }
 
-// 0 or -errno of CREATE; what it makes goes at once.
-long create(device_shape shape) {
-  const long fd = control().create(shape);
-  if (fd < 0) return fd;
-  owned_fd(static_cast<int>(fd));
-  return 0;
-}
-
 void numbers_of_a_new_device() {
   const control module;
   equal("a device that can be", create(blk_shape(disk_sectors)), 0);

@@ -93,6 +93,19 @@ long control::attach(std::uint32_t id, std::uint32_t flags, std::uint32_t timeou
   return call(fd(), VLOOP_ATTACH, &arg);
 }
 
+long create(device_shape shape) {
+  const long fd = control().create(shape);
+  if (fd < 0) return fd;
+  owned_fd(static_cast<int>(fd));
+  return 0;
+}
+
+device attach(const control& by, std::uint32_t id) {
+  const long fd = by.attach(id);
+  if (fd < 0) throw failure("ATTACH: " + result_text(fd));
+  return device(owned_fd(static_cast<int>(fd)), id);
+}
+
 long control::stop(std::uint32_t id, std::uint32_t flags) const {
   vloop_stop arg{};
   arg.id = id;

@@ -159,6 +159,11 @@ class device {
   std::uint32_t id_ = 0;
 };
 
+// 0 or -errno of CREATE; what it makes goes at once.
+long create(device_shape shape);
+// The device as its next server; ATTACH must succeed.
+device attach(const control& by, std::uint32_t id);
+
 // The folder of a device in sysfs, there until the device is gone.
 std::string sysfs_folder(std::uint32_t id);
 bool exists(const std::string& path);

@@ -2,6 +2,7 @@
 // A device that outlives its server: what the one before can still do, and who may be the next.
 #include "cases.hpp"
 #include "disk.hpp"
+#include "mortal.hpp"
 #include "process.hpp"
 #include "user.hpp"
 
@@ -14,18 +15,6 @@
 namespace vloop::raw {
 
 namespace {
-
-device_shape recoverable(vloop_exit_policy policy = VLOOP_EXIT_REISSUE) {
-  auto shape = blk_shape(disk_sectors);
-  shape.arg.on_exit = policy;
-  return shape;
-}
-
-device attach(const control& module, std::uint32_t id) {
-  const long fd = module.attach(id);
-  if (fd < 0) throw failure("ATTACH: " + result_text(fd));
-  return device(owned_fd(static_cast<int>(fd)), id);
-}
 
 void end_by_force(std::uint32_t id) {
   one_of("STOP by force", control().stop(id, VLOOP_STOP_FORCE), {0, -ENODEV});

@@ -66,7 +66,12 @@ void stop_all(const control& module) {
   });
 }
 
-void run_round(std::uint64_t seed) {
+// What must have happened at all in a run of many rounds, or it has shown nothing.
+struct sums {
+  std::uint64_t taken = 0, made = 0, fetched = 0, transfers = 0;
+};
+
+void run_round(std::uint64_t seed, sums& all) {
   dice roll(seed);
   const control module;
   shared<tally> count;
@@ -95,6 +100,10 @@ void run_round(std::uint64_t seed) {
               static_cast<unsigned long long>(count->calls), static_cast<unsigned long long>(count->taken),
               static_cast<unsigned long long>(count->made), static_cast<unsigned long long>(count->fetched),
               static_cast<unsigned long long>(count->transfers), static_cast<unsigned long long>(count->errors));
+  all.taken += count->taken;
+  all.made += count->made;
+  all.fetched += count->fetched;
+  all.transfers += count->transfers;
 }
 
 }  // namespace
@@ -105,17 +114,22 @@ int main(int argc, char** argv) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   std::printf("seed %llu\n", static_cast<unsigned long long>(o.seed));
   const auto start = clock::now();
+  sums all;
   for (long round = o.round < 0 ? 0 : o.round; o.round < 0 || round == o.round; ++round) {
     if (milliseconds_since(start) > o.seconds * 1000) break;
     std::printf("round %ld: ", round);
     std::fflush(stdout);
     try {
-      run_round(o.seed + static_cast<std::uint64_t>(round));
+      run_round(o.seed + static_cast<std::uint64_t>(round), all);
     } catch (const std::exception& e) {
       std::printf("\nFAILED: %s (--seed %llu --round %ld)\n", e.what(), static_cast<unsigned long long>(o.seed), round);
       std::fflush(stdout);
       ::_exit(1);
     }
+  }
+  if (o.round < 0 && (all.taken == 0 || all.made == 0 || all.fetched == 0 || all.transfers == 0)) {
+    std::printf("FAILED: no call was taken, no device made, no request fetched or no transfer done in any round\n");
+    return 1;
   }
   return 0;
 }

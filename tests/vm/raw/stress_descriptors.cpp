@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include "descriptor_mail.hpp"
 #include "stress_thread.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
-
-#include <cstring>
 
 namespace vloop::raw {
 
@@ -45,39 +43,13 @@ void hostile_thread::use_ring() {
 }
 
 void hostile_thread::pass_on() {
-  char byte = 0;
-  iovec part{&byte, 1};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> space{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = space.data();
-  message.msg_controllen = space.size();
-  auto* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  const int fd = (roll_.one_in(2) ? w_.devices : w_.queues).pick(roll_);
-  std::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-  ::sendmsg(w_.mail[0], &message, MSG_DONTWAIT);
+  send_descriptor(w_.mail[0], (roll_.one_in(2) ? w_.devices : w_.queues).pick(roll_), MSG_DONTWAIT);
 }
 
 void hostile_thread::receive() {
-  char byte = 0;
-  iovec part{&byte, 1};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> space{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = space.data();
-  message.msg_controllen = space.size();
-  if (::recvmsg(w_.mail[1], &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0) return;
-  const auto* header = CMSG_FIRSTHDR(&message);
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return;
-  int fd = -1;
-  std::memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+  const int fd = receive_descriptor(w_.mail[1], MSG_DONTWAIT);
   // Of either kind: the calls of the other are refused.
-  (roll_.one_in(2) ? w_.devices : w_.queues).add(fd);
+  if (fd >= 0) (roll_.one_in(2) ? w_.devices : w_.queues).add(fd);
 }
 
 void hostile_thread::close_one() {

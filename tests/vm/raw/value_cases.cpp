@@ -13,14 +13,6 @@ namespace vloop::raw {
 
 namespace {
 
-// 0 or -errno of CREATE; what it makes goes at once.
-long create(device_shape shape) {
-  const long fd = control().create(shape);
-  if (fd < 0) return fd;
-  owned_fd(static_cast<int>(fd));
-  return 0;
-}
-
 // A disk with one more feature and what belongs to it.
 template <class Set>
 long create_disk(unsigned feature, Set&& set, unsigned queues = 1) {
@@ -90,6 +82,9 @@ void queues_must_answer_as_their_class_needs() {
   equal("a disk that leaves its requests", create(shape), -EINVAL);
   shape.queues[0].death_policy = VLOOP_DEATH_LEAVE + 1;
   equal("an unknown policy", create(shape), -EINVAL);
+  shape = blk_shape(8192, 2);
+  shape.queues[1].death_status = VIRTIO_BLK_S_OK;
+  equal("a disk that answers with success when its server is dead", create(shape), -EINVAL);
   shape = rng_shape();
   shape.queues[0].death_policy = VLOOP_DEATH_REPLY;
   equal("entropy that is answered without data", create(shape), -EINVAL);
