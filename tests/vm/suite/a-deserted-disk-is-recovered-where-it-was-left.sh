@@ -31,12 +31,12 @@ expect 'it still waits' kill -0 $waiting
 mkdir elsewhere
 python3 "$suite_lib/service_manager.py" manager.sock >told &
 manager=$!
-within 5 'the socket of the service manager' test -S manager.sock
+within 20 'the socket of the service manager' test -S manager.sock
 cd elsewhere
 NOTIFY_SOCKET=$OLDPWD/manager.sock recover second "vloop$id" --json
 cd ..
 expect 'the write that waited' wait $waiting
-within 5 'a message to the service manager' has_lines told 1
+within 20 'a message to the service manager' has_lines told 1
 kill $manager
 equal 'the message' "$(cat told)" 'READY=1'
 expect 'the line on standard output' grep -qF "{\"device\":\"blk\",\"path\":\"$PWD/scratch/disk.img\",\"id\":\"vloop$id\"," \

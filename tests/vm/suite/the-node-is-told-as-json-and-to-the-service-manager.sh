@@ -9,9 +9,9 @@
 image disk.img 8M
 python3 "$suite_lib/service_manager.py" manager.sock >told &
 manager=$!
-within 5 'the socket of the service manager' test -S manager.sock
+within 20 'the socket of the service manager' test -S manager.sock
 NOTIFY_SOCKET=$PWD/manager.sock serve disk --json --device blk=disk.img,serial=abc --device rng
-within 5 'a message to the service manager' has_lines told 1
+within 20 'a message to the service manager' has_lines told 1
 equal 'the message' "$(cat told)" 'READY=1'
 expect 'every line is an object that is as promised' python3 - <<'PYTHON'
 import json
