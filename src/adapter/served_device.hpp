@@ -51,7 +51,6 @@ class served_device {
   void start(std::vector<std::unique_ptr<worker>>& workers, std::size_t first);
   void stop();
   void force();
-  void look_at_size() { what_->look_at_size(); }
 
   bool ended() const { return ended_; }
   bool taken_away() const { return taken_away_; }  // by `vloop stop --force`
