@@ -38,9 +38,10 @@ Devices:
       queue-size=N       entries of each ring, a power of two from 4 to 1024; default 64
   vhost-user=PATH[,OPTION]...
                          what the daemon at this unix socket serves; see docs/vhost-user.md
-      type=T             blk, rng, input, console, gpio, i2c, sound, can, vsock, scsi, or a virtio id; default blk
+      type=T             blk, rng, input, console, gpio, i2c, sound, can, vsock, scsi, fs, or a virtio id; default blk
       queues=N           1 to 64; default: as the daemon says
-      queue-size=N       entries of each ring, a power of two from 4 to 1024; default 128, rng 8
+      queue-size=N       entries of each ring, a power of two from 4 to 1024; default 128, rng 8,
+                         input, sound and can 64
       reconnect=SECONDS  how long to wait for a daemon that died, 1 to 3600; default: not at all
   A comma inside a path is written twice.
 

@@ -30,6 +30,7 @@ constexpr std::array<std::uint32_t, 2> sound_config{16, 12};
 constexpr std::array<std::uint32_t, 1> can_config{2};
 constexpr std::array<std::uint32_t, 1> vsock_config{8};
 constexpr std::array<std::uint32_t, 1> scsi_config{36};
+constexpr std::array<std::uint32_t, 2> fs_config{40, 44};  // up to the number of queues; with notify_buf_size
 constexpr std::array<std::uint32_t, 7> any_config{256, 128, 64, 32, 16, 8, 4};
 
 constexpr std::uint32_t virtio_id_can = 36;  // newer than the headers of some releases
@@ -44,7 +45,7 @@ struct known {
   std::span<const std::uint32_t> config;
 };
 
-constexpr std::array<known, 10> table{{{"blk", VIRTIO_ID_BLOCK, 1, 128, blk_config},
+constexpr std::array<known, 11> table{{{"blk", VIRTIO_ID_BLOCK, 1, 128, blk_config},
                                        {"rng", VIRTIO_ID_RNG, 1, 8, {}},
                                        {"input", VIRTIO_ID_INPUT, 2, 64, {}},
                                        {"console", VIRTIO_ID_CONSOLE, 2, 128, console_config},
@@ -53,7 +54,8 @@ constexpr std::array<known, 10> table{{{"blk", VIRTIO_ID_BLOCK, 1, 128, blk_conf
                                        {"sound", VIRTIO_ID_SOUND, 4, 64, sound_config},
                                        {"can", virtio_id_can, 3, 64, can_config},
                                        {"vsock", VIRTIO_ID_VSOCK, 3, 128, vsock_config},
-                                       {"scsi", VIRTIO_ID_SCSI, 3, 128, scsi_config}}};
+                                       {"scsi", VIRTIO_ID_SCSI, 3, 128, scsi_config},
+                                       {"fs", VIRTIO_ID_FS, 2, 128, fs_config}}};
 
 device_type make(const known& from) {
   device_type type{.name = std::string(from.name),
@@ -95,7 +97,7 @@ std::optional<device_type> find_device_type(std::string_view word) {
 }
 
 std::string_view known_device_types() {
-  return "blk, rng, input, console, gpio, i2c, sound, can, vsock, scsi, or a virtio id from 1 to 63";
+  return "blk, rng, input, console, gpio, i2c, sound, can, vsock, scsi, fs, or a virtio id from 1 to 63";
 }
 
 }  // namespace vloop::vhost_user
