@@ -142,8 +142,12 @@ long vloop_attach(struct file *control, const struct vloop_attach *arg)
 	vd = find_device(control, arg->id);
 	if (IS_ERR(vd))
 		return PTR_ERR(vd);
-	ret = vd->on_exit == VLOOP_EXIT_FAIL ?
-	      -EINVAL : vloop_session_open(vd, attach, arg);
+	if (vd->on_exit == VLOOP_EXIT_FAIL)
+		ret = -EINVAL;
+	else if (vd->window && !vloop_window_is_allowed(control))
+		ret = -EPERM;
+	else
+		ret = vloop_session_open(vd, attach, arg);
 	put_device(&vd->dev);
 	return ret;
 }

@@ -310,6 +310,7 @@ static struct vloop_device *alloc_device(const struct vloop_create *arg)
 	vd->features = (arg->features & ~TRANSPORT_FEATURE_BITS) |
 		       (arg->features & VLOOP_TRANSPORT_FEATURES) |
 		       BIT_ULL(VIRTIO_F_VERSION_1);
+	vd->window = arg->flags & VLOOP_CREATE_WINDOW;
 	vd->on_exit = arg->on_exit;
 	vd->grace_ms = arg->grace_ms ?: VLOOP_GRACE_MS_DEFAULT;
 	mutex_init(&vd->lock);
@@ -387,6 +388,8 @@ int vloop_device_create(const struct vloop_create *arg,
 	ret = check_create(arg);
 	if (ret)
 		return ret;
+	if (arg->flags & VLOOP_CREATE_WINDOW && !vloop_window_is_allowed(control))
+		return -EPERM;
 	vd = alloc_device(arg);
 	if (IS_ERR(vd))
 		return PTR_ERR(vd);

@@ -123,6 +123,7 @@ static long device_info(struct vloop_session *session, void __user *user)
 		.config_len = vd->config.length,
 		.on_exit = vd->on_exit,
 		.grace_ms = vd->grace_ms,
+		.flags = vd->window ? VLOOP_CREATE_WINDOW : 0,
 	};
 
 	mutex_lock(&vd->lock);

@@ -28,7 +28,8 @@ static long vloop_create(struct file *file, struct vloop_create __user *user)
 
 	if (copy_from_user(&arg, user, sizeof(arg)))
 		return -EFAULT;
-	if (arg.flags || memchr_inv(arg.reserved, 0, sizeof(arg.reserved)))
+	if (arg.flags & ~VLOOP_CREATE_WINDOW ||
+	    memchr_inv(arg.reserved, 0, sizeof(arg.reserved)))
 		return -EINVAL;
 	return vloop_device_create(&arg, user, file);
 }

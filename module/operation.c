@@ -34,7 +34,8 @@
 static bool op_fills_request(const struct vloop_op *op)
 {
 	return op->verb == VLOOP_VERB_FILE_TO_REQUEST ||
-	       op->verb == VLOOP_VERB_COPY_TO_REQUEST;
+	       op->verb == VLOOP_VERB_COPY_TO_REQUEST ||
+	       op->verb == VLOOP_VERB_IN_PLACE;
 }
 
 static bool op_uses_file(const struct vloop_op *op)
@@ -60,7 +61,7 @@ static int op_check(const struct vloop_op *op)
 {
 	u32 needs_complete = VLOOP_OP_STATUS | VLOOP_OP_DETACH;
 
-	if (op->verb > VLOOP_VERB_SYNC_FILE || op->flags & ~VLOOP_OP_FLAGS || op->pad ||
+	if (op->verb > VLOOP_VERB_IN_PLACE || op->flags & ~VLOOP_OP_FLAGS || op->pad ||
 	    op->reserved[0] || op->reserved[1])
 		return -EINVAL;
 	if (op->flags & needs_complete && !(op->flags & VLOOP_OP_COMPLETE))
@@ -101,6 +102,20 @@ static int op_check_range(const struct vloop_op *op,
 	return end > slot->readable ? -EINVAL : 0;
 }
 
+/*
+ * What uses a file may end where nothing can be unmapped: a request whose pages
+ * the process may have mapped is completed by another operation.
+ */
+static int op_check_window(const struct vloop_op *op,
+			   const struct vloop_slot *slot)
+{
+	if (op->verb == VLOOP_VERB_IN_PLACE)
+		return slot->window_pages ? 0 : -EINVAL;
+	if (op->flags & VLOOP_OP_COMPLETE && op_uses_file(op))
+		return slot->window_pages ? -EINVAL : 0;
+	return 0;
+}
+
 /* Make the request BUSY with @op, or say why not. */
 static struct vloop_slot *op_claim(struct vloop_queue_file *qf,
 				   const struct vloop_op *op)
@@ -124,7 +139,7 @@ static struct vloop_slot *op_claim(struct vloop_queue_file *qf,
 		 slot->redeliver || slot->copying_out)
 		err = -EBUSY;
 	else
-		err = op_check_range(op, slot);
+		err = op_check_range(op, slot) ?: op_check_window(op, slot);
 	if (err == -ESTALE)
 		queue->stats->stale++;
 	if (!err) {
@@ -191,7 +206,7 @@ static void op_account(struct vloop_queue *queue, const struct vloop_op *op,
 	stats->verb_bytes[op->verb] += moved;
 	if (op_copies(op))
 		stats->bytes_copied += moved;
-	else
+	else if (op->verb != VLOOP_VERB_IN_PLACE)
 		stats->bytes_moved += moved;
 	if (!ok) {
 		stats->verb_errors[op->verb]++;
@@ -280,8 +295,11 @@ static void op_finish(struct vloop_slot *slot, long result, bool leave)
 		ok = false;
 	}
 	op = slot->op;
-	if (op.flags & VLOOP_OP_COMPLETE)
+	if (op.flags & VLOOP_OP_COMPLETE) {
+		/* What is written from here on, nobody else can change. */
+		vloop_window_let_go(slot);
 		length = op_seal(slot, ok);
+	}
 	op_put_bvec(slot);
 	vloop_file_put(slot->file);
 	put_cred(slot->submitter);
@@ -678,6 +696,8 @@ int vloop_op_submit(struct vloop_queue_file *qf, const struct vloop_op *op)
 		return PTR_ERR(slot);
 	}
 	slot->file = vf;
+	if (op->verb == VLOOP_VERB_IN_PLACE)
+		slot->moved = op->length;
 	if (vf && (op->length || op->verb == VLOOP_VERB_SYNC_FILE))
 		op_transfer(slot);
 	else

@@ -37,6 +37,7 @@ static ssize_t read_records(struct vloop_queue_file *qf, struct iov_iter *to)
 		n = vloop_queue_fetch(qf, records, max);
 		if (!n)
 			break;
+		vloop_window_make_fresh(qf->queue, records, n);
 		copied = copy_to_iter(records, n * sizeof(*records), to);
 		copied -= copied % sizeof(*records);
 		done += copied;
@@ -180,6 +181,8 @@ static int vloop_queue_mmap(struct file *file, struct vm_area_struct *vma)
 
 	if (vloop_queue_file_is_void(qf))
 		return -ENODEV;
+	if (vma->vm_pgoff >= VLOOP_MMAP_DESCS >> PAGE_SHIFT)
+		return vloop_window_mmap(queue, vma);
 	if (vma->vm_end - vma->vm_start != PAGE_SIZE)
 		return -EINVAL;
 	switch ((u64)vma->vm_pgoff << PAGE_SHIFT) {
@@ -212,6 +215,7 @@ static int vloop_queue_release(struct inode *inode, struct file *file)
 {
 	struct vloop_queue_file *qf = file->private_data;
 
+	vloop_window_forsake(file);
 	vloop_queue_close(qf);
 	vloop_session_put(qf->session);
 	kfree(qf);
@@ -252,6 +256,7 @@ static struct file *make_file(struct vloop_session *session,
 	/* Neither read nor write sleeps when asked not to. */
 	file->f_mode |= FMODE_NOWAIT;
 	stream_open(NULL, file);
+	vloop_window_adopt(file, qf->queue);
 	return file;
 }
 

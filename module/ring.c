@@ -78,6 +78,10 @@ int vloop_queue_init(struct vloop_device *vd, unsigned int index,
 	if (!queue->memory || !queue->stats || !queue->slots)
 		return -ENOMEM;
 
+	err = vloop_window_init(queue);
+	if (err)
+		return err;
+
 	queue->stats->size = sizeof(*queue->stats);
 	queue->ring_start = queue->memory + PAGE_ALIGN(descs) - descs;
 	vring_init(&queue->vring, queue->size, queue->ring_start, PAGE_SIZE);
@@ -102,6 +106,7 @@ void vloop_queue_destroy(struct vloop_queue *queue)
 	cancel_work_sync(&queue->reap);
 	irq_work_sync(&queue->late_signal);
 	mempool_exit(&queue->bvecs);
+	vloop_window_destroy(queue);
 	kvfree(queue->slots);
 	free_page((unsigned long)queue->stats);
 	if (queue->memory)
@@ -145,6 +150,7 @@ void vloop_queue_quiesce(struct vloop_queue *queue)
 	spin_unlock_irqrestore(&queue->lock, flags);
 
 	wait_event(queue->idle, READ_ONCE(queue->users) == 0);
+	vloop_window_cut(queue);
 
 	/* The lock also lets the last vloop_queue_put() leave its wake-up. */
 	spin_lock_irqsave(&queue->lock, flags);
@@ -352,6 +358,7 @@ static struct vloop_slot *take_available(struct vloop_queue *queue)
 	slot->again = false;
 	slot->sync_failed = false;
 	slot->fetched_at = local_clock();
+	vloop_window_describe(slot);
 	queue->stats->taken++;
 	queue->stats->in_flight++;
 	trace_vloop_fetch(slot);
@@ -804,6 +811,8 @@ void vloop_queue_abandon(struct vloop_queue *queue, bool answer)
 {
 	unsigned long flags;
 
+	/* Before anything is answered; nothing comes in again: the session is over. */
+	vloop_window_cut(queue);
 	spin_lock_irqsave(&queue->lock, flags);
 	abandon(queue, answer);
 	spin_unlock_irqrestore(&queue->lock, flags);

@@ -79,6 +79,14 @@ static ssize_t on_exit_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(on_exit);
 
+static ssize_t access_show(struct device *dev, struct device_attribute *attr,
+			   char *buf)
+{
+	return sysfs_emit(buf, "%s\n", dev_to_vloop(dev)->window ?
+			  "window" : "mover");
+}
+static DEVICE_ATTR_RO(access);
+
 static ssize_t grace_ms_show(struct device *dev, struct device_attribute *attr,
 			     char *buf)
 {
@@ -219,6 +227,7 @@ static struct attribute *vloop_attrs[] = {
 	&dev_attr_state.attr,
 	&dev_attr_server_pid.attr,
 	&dev_attr_on_exit.attr,
+	&dev_attr_access.attr,
 	&dev_attr_grace_ms.attr,
 	&dev_attr_recoveries.attr,
 	&dev_attr_device_id.attr,

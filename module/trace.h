@@ -28,6 +28,7 @@ TRACE_DEFINE_ENUM(VLOOP_VERB_REQUEST_TO_FILE);
 TRACE_DEFINE_ENUM(VLOOP_VERB_COPY_TO_REQUEST);
 TRACE_DEFINE_ENUM(VLOOP_VERB_COPY_FROM_REQUEST);
 TRACE_DEFINE_ENUM(VLOOP_VERB_SYNC_FILE);
+TRACE_DEFINE_ENUM(VLOOP_VERB_IN_PLACE);
 
 #define vloop_show_verb(verb) \
 	__print_symbolic(verb, \
@@ -36,7 +37,8 @@ TRACE_DEFINE_ENUM(VLOOP_VERB_SYNC_FILE);
 		{ VLOOP_VERB_REQUEST_TO_FILE, "request-to-file" }, \
 		{ VLOOP_VERB_COPY_TO_REQUEST, "copy-to-request" }, \
 		{ VLOOP_VERB_COPY_FROM_REQUEST, "copy-from-request" }, \
-		{ VLOOP_VERB_SYNC_FILE, "sync-file" })
+		{ VLOOP_VERB_SYNC_FILE, "sync-file" }, \
+		{ VLOOP_VERB_IN_PLACE, "in-place" })
 
 #define vloop_show_op_flags(flags) \
 	__print_flags(flags, "|", \

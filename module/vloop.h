@@ -27,6 +27,10 @@
  *				and nobody is waited for under it: the end of a
  *				server needs it, and reclaim may need that end.
  *				The driver's config_changed() is called under it.
+ *   vloop_window.lock (rwsem)	whether pages may be put into the window: shared by
+ *				its page faults, which hold their mmap_lock; held
+ *				exclusively, for no longer than a moment, to see
+ *				them all out.  No memory is waited for under it.
  *   vloop_queue.lock (irq)	slot states, both ring indices, record lists,
  *				statistics, @users, which descriptor is the current
  *
@@ -111,6 +115,9 @@ struct vloop_slot {
 	u32 readable;
 	u32 writable;
 	u32 filled;		/* writable bytes filled from the front */
+	u16 window_pages;	/* of its slice; 0: it is not in the window */
+	bool in_window;		/* some of them may be mapped */
+	bool dummy_in_window;	/* in their place, perhaps, the dummy page */
 	u64 fetched_at;
 	struct list_head redeliver_node;
 	struct list_head done_node;
@@ -153,6 +160,7 @@ struct vloop_queue {
 	void *ring_start;
 	struct vring vring;
 	struct vloop_queue_stats *stats;	/* a page of its own */
+	struct vloop_window *window;		/* NULL: the device has none */
 
 	spinlock_t lock;	/* most of what follows; see the top */
 	struct vloop_queue_file *opened;	/* the current one, or NULL */
@@ -234,6 +242,7 @@ struct vloop_device {
 	struct work_struct announce;
 	struct workqueue_struct *wq;	/* operations that would block */
 
+	bool window;			/* as created */
 	enum vloop_exit_policy on_exit;
 	u32 grace_ms;
 	kuid_t owner;			/* who may attach and stop */
@@ -360,6 +369,20 @@ unsigned int vloop_slot_bvecs(const struct vloop_slot *slot, bool writable,
 /* operation.c: the mover */
 int vloop_op_submit(struct vloop_queue_file *qf, const struct vloop_op *op);
 void vloop_op_work(struct work_struct *work);
+
+/* window.c: requests' memory in the server's */
+bool vloop_window_is_allowed(struct file *control);
+int vloop_window_init(struct vloop_queue *queue);
+void vloop_window_destroy(struct vloop_queue *queue);
+void vloop_window_adopt(struct file *file, struct vloop_queue *queue);
+void vloop_window_forsake(struct file *file);
+int vloop_window_mmap(struct vloop_queue *queue, struct vm_area_struct *vma);
+void vloop_window_describe(struct vloop_slot *slot);
+void vloop_window_make_fresh(struct vloop_queue *queue,
+			     const struct vloop_record *records,
+			     unsigned int n);
+void vloop_window_let_go(struct vloop_slot *slot);
+void vloop_window_cut(struct vloop_queue *queue);
 
 /* file_table.c: the backing files */
 struct vloop_file *vloop_file_get(struct vloop_device *vd, u16 index);

@@ -120,6 +120,13 @@ struct vloop_config_page {
 	__u8 data[VLOOP_PAGE_DATA_MAX];
 };
 
+/*
+ * The server may map the memory of requests in flight: see VLOOP_MMAP_WINDOW.
+ * Needs CAP_SYS_RAWIO, in whoever opened /dev/vloop, for VLOOP_ATTACH too; a
+ * kernel that is locked down refuses it.
+ */
+#define VLOOP_CREATE_WINDOW	(1U << 0)
+
 /**
  * struct vloop_create - argument of VLOOP_CREATE
  * @device_id: virtio device id (virtio 1.3, section 5)
@@ -130,7 +137,7 @@ struct vloop_config_page {
  * @config: user pointer to @config_len bytes, the initial config space
  * @num_queues: 1..VLOOP_QUEUES_MAX
  * @config_len: 0..VLOOP_CONFIG_MAX
- * @flags: zero
+ * @flags: VLOOP_CREATE_WINDOW or zero
  * @id: out: number N of the new device, vloopN in sysfs
  * @on_exit: enum vloop_exit_policy
  * @grace_ms: how long requests wait for a new server, up to VLOOP_GRACE_MS_MAX;
@@ -239,6 +246,8 @@ enum vloop_state {
  * @on_exit: enum vloop_exit_policy
  * @grace_ms: as created
  * @recoveries: times that a server attached
+ * @flags: VLOOP_CREATE_*, as created
+ * @pad: zero
  * @reserved: zero
  */
 struct vloop_device_info {
@@ -256,7 +265,9 @@ struct vloop_device_info {
 	__u32 on_exit;
 	__u32 grace_ms;
 	__u32 recoveries;
-	__u64 reserved[4];
+	__u32 flags;
+	__u32 pad;
+	__u64 reserved[3];
 };
 
 /**
@@ -334,11 +345,33 @@ struct vloop_queue_fd {
 #define VLOOP_SET_CONFIG	_IOW(VLOOP_IOC_MAGIC, 0x57, struct vloop_config)
 
 /*
- * mmap offsets of a queue descriptor; each maps one page, read-only.  Offsets
- * from 1 << 40 on are reserved for request memory.
+ * mmap offsets of a queue descriptor.  The first two map one page, read-only.
  */
 #define VLOOP_MMAP_AVAIL	0x00000000ULL	/* struct vring_avail, zeroed by each set-up */
 #define VLOOP_MMAP_STATS	0x10000000ULL	/* struct vloop_queue_stats */
+
+/*
+ * The other two are those of a device made with VLOOP_CREATE_WINDOW.
+ *
+ * DESCS: struct vring_desc[size], rounded up to whole pages, read-only.  For the
+ * head of each request that was fetched it has the chain as the driver made it,
+ * but for the addresses: these count from the beginning of the window.  All of
+ * a chain that does not fit its slice, or is in no ordinary memory, has
+ * VLOOP_WINDOW_NONE there: operations are the way to its bytes.
+ *
+ * WINDOW: size * VLOOP_WINDOW_SLICE bytes, MAP_SHARED, readable or readable and
+ * writable, for which mprotect() is refused; a child of fork() does not have it.
+ * A page shows a request's memory from the fetch of the request to the
+ * operation that completes it, and never after that.  What the driver lets the
+ * device only read cannot be written to (SIGBUS).  Touching what is not in
+ * flight finds a page of zeroes that is nobody's; a system call that is given it
+ * fails with EFAULT.  Direct I/O, registered buffers and whatever else pins
+ * pages fail with EFAULT at all times.
+ */
+#define VLOOP_MMAP_DESCS	0x20000000ULL
+#define VLOOP_MMAP_WINDOW	(1ULL << 40)
+#define VLOOP_WINDOW_SLICE	(4U << 20)
+#define VLOOP_WINDOW_NONE	(~0ULL)
 
 /**
  * enum vloop_record_type - what read() on a descriptor returned
@@ -447,6 +480,8 @@ struct vloop_record {
  * @VLOOP_VERB_COPY_TO_REQUEST: memory at @address to writable part from @skip
  * @VLOOP_VERB_COPY_FROM_REQUEST: readable part from @skip to memory at @address
  * @VLOOP_VERB_SYNC_FILE: nothing; file data reaches stable storage
+ * @VLOOP_VERB_IN_PLACE: nothing; @length bytes of the writable part from @skip
+ *	were written through the window
  */
 enum vloop_verb {
 	VLOOP_VERB_NONE = 0,
@@ -455,6 +490,7 @@ enum vloop_verb {
 	VLOOP_VERB_COPY_TO_REQUEST = 3,
 	VLOOP_VERB_COPY_FROM_REQUEST = 4,
 	VLOOP_VERB_SYNC_FILE = 5,
+	VLOOP_VERB_IN_PLACE = 6,
 };
 
 /* The request goes back to the driver when the operation has ended. */
@@ -489,7 +525,9 @@ enum vloop_verb {
  * its errno, otherwise it returns the bytes of those before it.
  *
  *   EINVAL  malformed: unknown verb or flag, reserved not zero, range outside
- *           the request, or beginning behind a hole in what was filled
+ *           the request, or beginning behind a hole in what was filled;
+ *           COMPLETE with a file for a request that is in the window,
+ *           IN_PLACE for one that is not
  *   ESTALE  the request is not (or no longer) in the process's hands
  *   EBUSY   the request has an operation under way, or its DONE is not read yet
  *   EBADF   no file at that index
@@ -535,7 +573,7 @@ struct vloop_op {
  * @errors: operations that failed, all verbs
  * @resets: times that the driver set the queue up
  * @in_flight: requests taken and not completed, now
- * @reserved: zero
+ * @window_faults: times that a request's pages were put into the window
  * @verb_ops: operations ended, by enum vloop_verb
  * @verb_bytes: bytes moved, by verb
  * @verb_errors: operations failed, by verb
@@ -560,7 +598,7 @@ struct vloop_queue_stats {
 	__u64 errors;
 	__u64 resets;
 	__u64 in_flight;
-	__u64 reserved[1];
+	__u64 window_faults;
 	__u64 verb_ops[VLOOP_STATS_VERBS];
 	__u64 verb_bytes[VLOOP_STATS_VERBS];
 	__u64 verb_errors[VLOOP_STATS_VERBS];

@@ -33,5 +33,6 @@ std::span<const named_case> request_cases();
 std::span<const named_case> sysfs_cases();
 std::span<const named_case> unload_cases();
 std::span<const named_case> value_cases();
+std::span<const named_case> window_cases();
 
 }  // namespace vloop::raw

@@ -22,7 +22,7 @@ const named_case* find(std::string_view name) {
        {allocation_cases(), backing_cases(), changing_cases(), config_cases(),   credential_cases(),  death_cases(),
         end_cases(),        file_cases(),    input_cases(),    length_cases(),   limit_cases(),       mapping_cases(),
         race_cases(),       range_cases(),   read_cases(),     recovery_cases(), replacement_cases(), request_cases(),
-        sysfs_cases(),      unload_cases(),  value_cases()}) {
+        sysfs_cases(),      unload_cases(),  value_cases(),    window_cases()}) {
     for (const auto& one : group) {
       if (name == one.name) return &one;
     }

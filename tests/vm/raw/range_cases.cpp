@@ -137,7 +137,7 @@ void numbers_of_a_new_device() {
   shape.queues[0].reserved[4] = 1;
   equal("a reserved field of a queue", create(shape), -EINVAL);
   shape = blk_shape(disk_sectors);
-  shape.arg.flags = 1;
+  shape.arg.flags = VLOOP_CREATE_WINDOW << 1;
   equal("an unknown flag", create(shape), -EINVAL);
   shape = blk_shape(disk_sectors);
   shape.arg.reserved[3] = 1;

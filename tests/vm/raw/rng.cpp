@@ -16,7 +16,7 @@ void write_text(const std::string& path, const std::string& text) {
 
 }  // namespace
 
-entropy::entropy() : device_(rng_shape()), queue_(device_.open_queue(0)) {
+entropy::entropy(device_shape shape) : device_(std::move(shape)), queue_(device_.open_queue(0)) {
   equal("START", device_.start(), 0);
   within(patience, "a device that is live", [&] { return device_.info().state == VLOOP_STATE_LIVE; });
   name_ = "virtio" + std::to_string(device_.info().virtio_index);

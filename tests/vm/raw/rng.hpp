@@ -11,7 +11,7 @@ namespace vloop::raw {
 class entropy {
  public:
   // Started and bound; the driver's first request waits to be read.
-  entropy();
+  explicit entropy(device_shape shape = rng_shape());
 
   device& dev() { return device_; }
   queue& q() { return queue_; }

@@ -45,6 +45,7 @@ void hostile_thread::create() {
   if (w_.devices.size() >= devices_max && !roll_.one_in(8)) return;
   auto shape = roll_.one_in(4) ? rng_shape() : some_disk(roll_);
   shape.arg.on_exit = roll_.one_in(16) ? static_cast<__u32>(roll_.number()) : static_cast<__u32>(roll_.below(4));
+  if (roll_.one_in(3)) shape.arg.flags = VLOOP_CREATE_WINDOW;
   shape.arg.grace_ms = static_cast<__u32>(roll_.below(500));
   if (roll_.one_in(8)) shape.description.assign(roll_.below(5000), static_cast<char>(roll_.bits()));
   if (roll_.one_in(16)) shape.arg.device_id = static_cast<__u32>(roll_.below(64));

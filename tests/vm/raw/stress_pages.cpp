@@ -26,6 +26,29 @@ void hostile_thread::map_page() {
   }
 }
 
+// Never to write there: beside what a request lets the device write lies memory that the kernel works with.
+void hostile_thread::look_through_window() {
+  const std::uint64_t bytes = std::uint64_t{4U << roll_.below(5)} * VLOOP_WINDOW_SLICE;
+  void* window = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, w_.queues.pick(roll_), VLOOP_MMAP_WINDOW);
+  counted(window == MAP_FAILED ? -errno : 0);
+  if (window == MAP_FAILED) return;
+  std::array<int, 2> ends{};
+  const bool piped = ::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0;
+  for (int i = 0; i < 32; ++i) {
+    const auto* at = static_cast<const std::byte*>(window) +
+                     roll_.below(bytes / VLOOP_WINDOW_SLICE) * VLOOP_WINDOW_SLICE + roll_.below(8) * page_bytes;
+    if (piped && roll_.one_in(2))
+      counted(result_of(::write(ends[1], at, 64)));
+    else [[maybe_unused]]
+      const std::byte seen = *static_cast<const volatile std::byte*>(at);
+  }
+  if (roll_.one_in(2)) ::munmap(static_cast<std::byte*>(window) + page_bytes, page_bytes);  // in two from here on
+  ::munmap(window, bytes);
+  if (!piped) return;
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
 // With the lock, so that nobody else's memory comes to lie there meanwhile.
 void hostile_thread::abuse_page() {
   const std::scoped_lock hold(w_.lock);

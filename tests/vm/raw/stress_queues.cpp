@@ -58,7 +58,7 @@ vloop_op hostile_thread::some_op() {
   }
   auto op = some_answer(known.record, w_.shared.data());
   if (roll_.one_in(2)) op.flags = static_cast<__u32>(roll_.below(16));
-  if (roll_.one_in(3)) op.verb = static_cast<__u8>(roll_.below(7));
+  if (roll_.one_in(3)) op.verb = static_cast<__u8>(roll_.below(8));
   if (roll_.one_in(4)) op.address = address_of(argument(op.length > page_bytes ? page_bytes : op.length));
   switch (roll_.below(10)) {
     case 0:

@@ -31,12 +31,16 @@ void hostile_thread::step() {
     void (hostile_thread::*run)();
   };
   static constexpr choice choices[] = {
-      {4, &hostile_thread::create},         {4, &hostile_thread::call_control}, {6, &hostile_thread::call_device},
-      {4, &hostile_thread::set_file},       {2, &hostile_thread::configure},    {8, &hostile_thread::open_queue},
-      {16, &hostile_thread::read_queue},    {24, &hostile_thread::write_queue}, {4, &hostile_thread::map_page},
-      {4, &hostile_thread::abuse_page},     {6, &hostile_thread::use_ring},     {2, &hostile_thread::pass_on},
-      {2, &hostile_thread::receive},        {4, &hostile_thread::close_one},    {2, &hostile_thread::disturb_file},
-      {2, &hostile_thread::wait_somewhere}, {1, &hostile_thread::fork_child},   {6, &hostile_thread::scribble},
+      {4, &hostile_thread::create},         {4, &hostile_thread::call_control},
+      {6, &hostile_thread::call_device},    {4, &hostile_thread::set_file},
+      {2, &hostile_thread::configure},      {8, &hostile_thread::open_queue},
+      {16, &hostile_thread::read_queue},    {24, &hostile_thread::write_queue},
+      {4, &hostile_thread::map_page},       {4, &hostile_thread::look_through_window},
+      {4, &hostile_thread::abuse_page},     {6, &hostile_thread::use_ring},
+      {2, &hostile_thread::pass_on},        {2, &hostile_thread::receive},
+      {4, &hostile_thread::close_one},      {2, &hostile_thread::disturb_file},
+      {2, &hostile_thread::wait_somewhere}, {1, &hostile_thread::fork_child},
+      {6, &hostile_thread::scribble},
   };
   unsigned sum = 0;
   for (const auto& one : choices) sum += one.weight;

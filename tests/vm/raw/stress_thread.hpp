@@ -31,6 +31,7 @@ class hostile_thread {
   void write_queue();
   vloop_op some_op();
   void map_page();
+  void look_through_window();
   void abuse_page();
   void use_ring();
   void pass_on();
