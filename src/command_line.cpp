@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "adapter/recovery_terms.hpp"
+#include "bench_command_line.hpp"
 
 namespace vloop {
 
@@ -225,10 +226,12 @@ command_line parse_command_line(int argc, char** argv, const std::string& versio
   auto& list = *app.add_subcommand("list", "Show the devices there are");
   auto& recover = *app.add_subcommand("recover", "Become the server of recoverable devices");
   auto& stop = *app.add_subcommand("stop", "Remove devices, whoever serves them");
+  auto& bench = *app.add_subcommand("bench", "Measure disks, and what is left of the speed of their backing");
   const auto run_shared = declare_run(run, words, line);
   const auto recover_shared = declare_recover(recover, words, line);
   declare_list(list, line);
   declare_stop(stop, words, line);
+  bench_command_line bench_words(bench, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
@@ -250,6 +253,9 @@ command_line parse_command_line(int argc, char** argv, const std::string& versio
     look_at_recover(words, line);
   } else if (list.parsed()) {
     line.what = command_line::command::list;
+  } else if (bench.parsed()) {
+    line.what = command_line::command::bench;
+    bench_words.look_at(line);
   } else {
     line.what = command_line::command::stop;
     line.stop.ids = ids_of(words.ids);

@@ -9,11 +9,12 @@
 #include "adapter/recover.hpp"
 #include "adapter/run.hpp"
 #include "adapter/stop.hpp"
+#include "bench/options.hpp"
 
 namespace vloop {
 
 struct command_line {
-  enum class command { run, list, recover, stop, nothing };
+  enum class command { run, list, recover, stop, bench, nothing };
 
   command what = command::nothing;  // nothing: --help or --version was answered already
   bool json = false;
@@ -22,6 +23,7 @@ struct command_line {
   bool poll_given = false;
   adapter::recover_options recover;
   adapter::stop_options stop;
+  bench::options bench;
 };
 
 command_line parse_command_line(int argc, char** argv, const std::string& version);

@@ -2,7 +2,10 @@
 //
 // vloop's command line: parse, then do. What is wrong is said in one line on standard error.
 //
-// Exit status: 0 done as asked; 1 it could not be done (or not finished cleanly); 2 the command line cannot be meant.
+// Exit status: 0 done as asked; 1 it could not be done (or not finished cleanly); 2 the command line cannot be meant;
+// 130 and 143 a benchmark that SIGINT or SIGTERM ended early.
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +13,8 @@
 #include <string>
 
 #include "adapter/report.hpp"
+#include "bench/report.hpp"
+#include "bench/run.hpp"
 #include "command_line.hpp"
 #include "vloop/version.hpp"
 
@@ -22,6 +27,7 @@ using vloop::adapter::device_there;
 
 constexpr int status_failed = 1;
 constexpr int status_usage = 2;
+constexpr int status_signal = 128;  // and its number: 'vloop bench' was ended early
 
 std::string version_text() {
   const std::string commit = vloop_commit;
@@ -80,6 +86,22 @@ int stop(command_line& line) {
   return 0;
 }
 
+// Seen while it runs, by a person alone; gone when the report comes.
+void show_progress(const std::string& what) {
+  std::fprintf(stderr, "\r\033[K%s", what.c_str());
+  std::fflush(stderr);
+}
+
+int bench(const command_line& line) {
+  const bool watched = ::isatty(STDERR_FILENO) == 1;
+  const auto figures = vloop::bench::run(line.bench, [watched](const std::string& what) {
+    if (watched) show_progress(vloop::printable(what));
+  });
+  if (watched) show_progress("");
+  print(line.json ? report_json(figures) : report_text(figures));
+  return figures.signal == 0 ? 0 : status_signal + figures.signal;
+}
+
 int carry_out(command_line& line) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader of our output that goes away must not take the disk along
   switch (line.what) {
@@ -91,6 +113,8 @@ int carry_out(command_line& line) {
       return list(line);
     case command_line::command::stop:
       return stop(line);
+    case command_line::command::bench:
+      return bench(line);
     case command_line::command::nothing:
       return 0;
   }

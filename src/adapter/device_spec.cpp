@@ -29,14 +29,6 @@ std::string serial_of(const device_option& option) {
   return serial;
 }
 
-direct_mode direct_of(const device_option& option) {
-  const auto& word = value_of(option);
-  if (word == "auto") return direct_mode::automatic;
-  if (word == "on") return direct_mode::on;
-  if (word == "off") return direct_mode::off;
-  throw usage_error(fmt::format("direct={} is unknown; give direct=auto, direct=on or direct=off", printable(word)));
-}
-
 std::string_view word_of(direct_mode direct) {
   switch (direct) {
     case direct_mode::automatic:
@@ -91,7 +83,7 @@ blk_options parse_blk(const device_text& text) {
       out.queue_size = ring_size_of(option, queue_size_min, queue_size_max,
                                     "a disk request takes a header, a status and at least one piece of data");
     } else if (option.name == "direct") {
-      out.direct = direct_of(option);
+      out.direct = parse_direct(option);
     } else {
       refuse_unknown(text, option, "readonly, serial=S, queues=N, queue-size=N and direct=auto|on|off");
     }
@@ -215,12 +207,20 @@ std::string text_of(const vhost_user::options& options) {
 
 }  // namespace
 
+direct_mode parse_direct(const device_option& option) {
+  const auto& word = value_of(option);
+  if (word == "auto") return direct_mode::automatic;
+  if (word == "on") return direct_mode::on;
+  if (word == "off") return direct_mode::off;
+  throw usage_error(fmt::format("direct={} is unknown; give direct=auto, direct=on or direct=off", printable(word)));
+}
+
 bool is_serial(std::string_view serial) {
   const auto printable = [](char c) { return c > 0x20 && c < 0x7f; };
   return serial.size() <= serial_bytes_max && std::all_of(serial.begin(), serial.end(), printable);
 }
 
-device_spec parse_device_spec(std::string_view argument) {
+device_spec parse_device_spec(std::string_view argument, std::string_view option) {
   try {
     const auto text = split_device_text(argument);
     if (text.kind == "blk") return parse_blk(text);
@@ -231,7 +231,7 @@ device_spec parse_device_spec(std::string_view argument) {
         fmt::format("there is no device {}; the devices are blk=PATH, rng, input=SOURCE and vhost-user=PATH",
                     vloop::quoted(text.kind)));
   } catch (const usage_error& error) {
-    throw usage_error(fmt::format("--device {}: {}", vloop::quoted(argument), error.what()));
+    throw usage_error(fmt::format("{} {}: {}", option, vloop::quoted(argument), error.what()));
   }
 }
 

@@ -43,8 +43,11 @@ using device_spec = std::variant<blk_options, rng_options, input_options, vhost_
 /// Fits GET_ID and shows as it was written in /sys/block/vdX/serial: at most 20 bytes, printable ASCII, no space.
 bool is_serial(std::string_view serial);
 
-/// Throws usage_error, whose one line begins with the argument itself.
-device_spec parse_device_spec(std::string_view text);
+/// Of the option direct=auto|on|off. Throws usage_error.
+direct_mode parse_direct(const device_option& option);
+
+/// Throws usage_error, whose one line begins with where the argument stood and the argument itself.
+device_spec parse_device_spec(std::string_view text, std::string_view option = "--device");
 
 /// The argument that gives the same device in any folder and any version: absolute paths, every option written out.
 std::string device_spec_text(const device_spec& spec);

@@ -120,4 +120,37 @@ std::uint16_t ring_size_of(const device_option& option, std::uint16_t least, std
   return static_cast<std::uint16_t>(size);
 }
 
+namespace {
+
+// By how much `unit` shifts a number; nullopt: there is no such unit.
+std::optional<unsigned> shift_of(std::string_view unit) {
+  if (unit.empty()) return 0;
+  if (unit == "k" || unit == "K") return 10;
+  if (unit == "M") return 20;
+  if (unit == "G") return 30;
+  return unit == "T" ? std::optional(40U) : std::nullopt;
+}
+
+}  // namespace
+
+std::uint64_t parse_bytes(std::string_view option, std::string_view text, std::uint64_t least, std::uint64_t most) {
+  std::uint64_t number = 0;
+  const auto* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  const auto shift = shift_of({stop, static_cast<std::size_t>(end - stop)});
+  if (error == std::errc::invalid_argument || !shift)
+    throw usage_error(fmt::format("{} {} is no size; write 512, 4k, 1M or 2G", option, vloop::quoted(text)));
+  if (error != std::errc{} || number > most >> *shift || number << *shift < least)
+    throw usage_error(fmt::format("{} {} is out of range; give {} to {}", option, vloop::quoted(text),
+                                  bytes_text(least), bytes_text(most)));
+  return number << *shift;
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr std::string_view units = "kMGT";
+  std::size_t unit = 0;
+  for (; bytes > 0 && bytes % 1024 == 0 && unit < units.size(); ++unit) bytes /= 1024;
+  return std::to_string(bytes) + std::string(unit > 0 ? units.substr(unit - 1, 1) : "");
+}
+
 }  // namespace vloop

@@ -59,4 +59,11 @@ std::uint32_t number_of(const device_option& option, std::uint32_t least, std::u
 std::uint16_t ring_size_of(const device_option& option, std::uint16_t least, std::uint16_t most,
                            std::string_view reason);
 
+/// "4k", "1M", "2G", of 1024; a number alone is bytes. `option` is named in the usage_error that anything else throws,
+/// and anything that is not from `least` to `most`.
+std::uint64_t parse_bytes(std::string_view option, std::string_view text, std::uint64_t least, std::uint64_t most);
+
+/// The shortest text that parse_bytes() reads as `bytes`.
+std::string bytes_text(std::uint64_t bytes);
+
 }  // namespace vloop

@@ -12,25 +12,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "adapter/json_text.hpp"
+
 namespace vloop::adapter {
 
 namespace {
-
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("\\u{:04x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  return out += '"';
-}
 
 std::string json_or_null(std::string_view text) {
   return text.empty() ? "null" : json_string(text);

@@ -19,6 +19,7 @@ MAY_SEE = {
     "devices": {"devices", "runtime", "vring"},
     "vhost_user": {"vhost_user", "devices", "runtime", "vring"},
     "adapter": {"adapter", "vhost_user", "devices", "runtime", "vring"},
+    "bench": {"bench", "adapter", "vhost_user", "devices", "runtime", "vring"},
 }
 
 
