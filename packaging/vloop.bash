@@ -5,8 +5,8 @@
 _vloop_specs() {
   local word=$1 path
   case $word in
-    blk=*,*) compgen -P "${word%,*}," -W 'readonly serial= queues= queue-size= direct=auto direct=on direct=off' -- "${word##*,}" ;;
-    rng,* | rng=*,*) compgen -P "${word%,*}," -W 'queue-size=' -- "${word##*,}" ;;
+    blk=*,*) compgen -P "${word%,*}," -W 'readonly serial= queues= queue-size= direct=auto direct=on direct=off access=mover access=window' -- "${word##*,}" ;;
+    rng,* | rng=*,*) compgen -P "${word%,*}," -W 'queue-size= access=mover access=window' -- "${word##*,}" ;;
     vhost-user=*,*) compgen -P "${word%,*}," -W 'type= queues= queue-size= reconnect=' -- "${word##*,}" ;;
     input=/*,*) compgen -P "${word%,*}," -W 'grab shared queue-size=' -- "${word##*,}" ;;
     input=synthetic:*,*) compgen -P "${word%,*}," -W 'rate= count= queue-size=' -- "${word##*,}" ;;

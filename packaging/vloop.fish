@@ -6,9 +6,10 @@ function __vloop_specs
     switch $word
         case 'blk=*,*'
             set -l head (string replace -r '[^,]*$' '' -- $word)
-            printf '%s\n' $head{readonly,serial=,queues=,queue-size=,direct=auto,direct=on,direct=off}
+            printf '%s\n' $head{readonly,serial=,queues=,queue-size=,direct=auto,direct=on,direct=off,access=mover,access=window}
         case 'rng*,*'
-            printf '%squeue-size=\n' (string replace -r '[^,]*$' '' -- $word)
+            set -l head (string replace -r '[^,]*$' '' -- $word)
+            printf '%s\n' $head{queue-size=,access=mover,access=window}
         case 'vhost-user=*,*'
             set -l head (string replace -r '[^,]*$' '' -- $word)
             printf '%s\n' $head{type=,queues=,queue-size=,reconnect=}

@@ -26,8 +26,12 @@ Devices:
       queues=N           1 to 64; default 1
       queue-size=N       entries of each ring, a power of two from 4 to 1024; default 256
       direct=auto|on|off bypass the page cache: where possible, or fail, or never; default auto
-  rng[=SOURCE][,queue-size=N]
+      access=mover|window who touches the data: the module, or this process in the driver's own memory, which
+                         needs CAP_SYS_RAWIO; default mover; see docs/window.md
+  rng[=SOURCE][,OPTION]...
                          random bytes from SOURCE; default /dev/urandom
+      queue-size=N       entries of the ring, a power of two from 4 to 1024; default 8
+      access=mover|window as of a disk
   input=SOURCE[,OPTION]...
                          an event device; SOURCE is one of
                            /dev/input/eventN: a mirror of it, of the same keys and axes

@@ -73,6 +73,9 @@ std::string kind_of(std::uint32_t virtio_id) {
 
 std::string misfit(const device_shape& there, const device_description& server) {
   if (there.id != server.id) return fmt::format("it is of the kind {}, not {}", kind_of(there.id), server.kind);
+  if (there.in_place && *there.in_place != server.in_place)
+    return *there.in_place ? "it was made with a window, so add ,access=window"
+                           : "it was made without a window, so leave access=window out";
   std::string why = different_queues(there, server.queues);
   if (why.empty()) why = different_features(there, server.features);
   if (why.empty()) why = different_config(there, server);

@@ -18,6 +18,7 @@ struct device_shape {
   std::uint32_t id = 0;  ///< virtio device id
   std::uint64_t features = 0;
   std::size_t queue_count = 0;
+  std::optional<bool> in_place{};                         ///< made for a window; nothing: not known
   std::optional<std::vector<std::uint16_t>> queue_sizes;  ///< nothing: not known
   std::optional<std::vector<std::byte>> config;           ///< nothing: not known
 };

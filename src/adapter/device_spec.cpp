@@ -41,6 +41,19 @@ std::string_view word_of(direct_mode direct) {
   return "auto";
 }
 
+// Whether data is touched in place.
+bool in_place_of(const device_option& option) {
+  const auto& word = value_of(option);
+  if (word == "window") return true;
+  if (word == "mover") return false;
+  throw usage_error(fmt::format("access={} is unknown; give access=mover or access=window", printable(word)));
+}
+
+// Versions that know nothing of it understand the usual text.
+std::string_view access_text(bool in_place) {
+  return in_place ? ",access=window" : "";
+}
+
 std::string with_doubled_commas(std::string_view text) {
   std::string out;
   for (const char c : text) out.append(c == ',' ? 2 : 1, c);
@@ -84,10 +97,16 @@ blk_options parse_blk(const device_text& text) {
                                     "a disk request takes a header, a status and at least one piece of data");
     } else if (option.name == "direct") {
       out.direct = parse_direct(option);
+    } else if (option.name == "access") {
+      out.in_place = in_place_of(option);
     } else {
-      refuse_unknown(text, option, "readonly, serial=S, queues=N, queue-size=N and direct=auto|on|off");
+      refuse_unknown(text, option,
+                     "readonly, serial=S, queues=N, queue-size=N, direct=auto|on|off and access=mover|window");
     }
   }
+  if (out.in_place && out.direct == direct_mode::on)
+    throw usage_error(
+        "direct=on and access=window exclude each other: memory in a window cannot be used by direct I/O");
   return out;
 }
 
@@ -102,8 +121,10 @@ rng_options parse_rng(const device_text& text) {
   for (const auto& option : text.options) {
     if (option.name == "queue-size") {
       out.queue_size = ring_size_of(option, queue_size_min, queue_size_max, "no ring is smaller than 4");
+    } else if (option.name == "access") {
+      out.in_place = in_place_of(option);
     } else {
-      refuse_unknown(text, option, "queue-size=N");
+      refuse_unknown(text, option, "queue-size=N and access=mover|window");
     }
   }
   return out;
@@ -239,12 +260,14 @@ std::string device_spec_text(const device_spec& spec) {
   if (const auto* events = std::get_if<input_options>(&spec)) return text_of(*events);
   if (const auto* daemon = std::get_if<vhost_user::options>(&spec)) return text_of(*daemon);
   if (const auto* source = std::get_if<rng_options>(&spec))
-    return fmt::format("rng={},queue-size={}", path_text(source->source), source->queue_size);
+    return fmt::format("rng={},queue-size={}{}", path_text(source->source), source->queue_size,
+                       access_text(source->in_place));
   const auto& disk = std::get<blk_options>(spec);
   std::string text = "blk=" + path_text(disk.path);
   if (disk.read_only) text += ",readonly";
   if (!disk.serial.empty()) text += ",serial=" + with_doubled_commas(disk.serial);
-  return text + fmt::format(",queues={},queue-size={},direct={}", disk.queues, disk.queue_size, word_of(disk.direct));
+  return text + fmt::format(",queues={},queue-size={},direct={}{}", disk.queues, disk.queue_size, word_of(disk.direct),
+                            access_text(disk.in_place));
 }
 
 std::unique_ptr<device> build_device(const device_spec& spec) {

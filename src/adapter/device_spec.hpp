@@ -32,8 +32,8 @@ inline constexpr std::uint32_t reconnect_seconds_max = 3600;
 /// VIRTIO_BLK_T_GET_ID has room for this many bytes (virtio 1.3, 5.2.6).
 inline constexpr std::size_t serial_bytes_max = 20;
 
-///   blk=PATH[,readonly][,serial=S][,queues=N][,queue-size=N][,direct=auto|on|off]
-///   rng[=SOURCE][,queue-size=N]
+///   blk=PATH[,readonly][,serial=S][,queues=N][,queue-size=N][,direct=auto|on|off][,access=mover|window]
+///   rng[=SOURCE][,queue-size=N][,access=mover|window]
 ///   input=/dev/input/eventN[,grab|,shared][,queue-size=N]
 ///   input=synthetic:mouse|synthetic:keyboard[,rate=N][,count=N][,queue-size=N]
 ///   input=events:PATH[,queue-size=N]

@@ -4,6 +4,7 @@
 
 #include "adapter/device_shape.hpp"
 #include "adapter/stored_description.hpp"
+#include "adapter/window_mover.hpp"
 #include "runtime/event.hpp"
 #include "runtime/setup_error.hpp"
 #include "vring/split_ring.hpp"
@@ -44,14 +45,21 @@ std::string how_to_get_access(int error) {
   return {};
 }
 
-std::string why_not_created(int error) {
+constexpr const char* window_needs =
+    "access=window shows this process the kernel's memory: it needs CAP_SYS_RAWIO, and a kernel that is not locked "
+    "down";
+
+std::string why_not_created(int error, bool in_place) {
+  if (error == EPERM && in_place) return window_needs;
   if (error == EPERM) return "the module does not know this class of device; see its parameter unsafe_ids";
   if (error == EINVAL) return "it says something of itself that a driver must not be told; docs/abi.md lists the rules";
   if (error == ENOMEM) return "rings are locked memory: raise the limit (ulimit -l), or take smaller or fewer queues";
   return {};
 }
 
-std::string why_not_attached(int error) {
+std::string why_not_attached(int error, bool in_place) {
+  if (error == EPERM && in_place)
+    return std::string("only root and the user who created it may serve it; ") + window_needs;
   if (error == ENODEV || error == ENOENT) return "'vloop list' shows the devices there are";
   if (error == EPERM || error == EACCES) return "only root and the user who created it may serve it";
   if (error == EINVAL) return "it is not recoverable: its server was started without --recoverable";
@@ -165,6 +173,7 @@ device_shape shape_of(int device, std::uint32_t id, const std::vector<std::uint1
   return {.id = info.device_id,
           .features = info.features,
           .queue_count = info.num_queues,
+          .in_place = (info.flags & VLOOP_CREATE_WINDOW) != 0,
           .queue_sizes = queue_sizes,
           .config = std::move(bytes)};
 }
@@ -242,25 +251,67 @@ vloop_op as_failure(const vloop_op& refused) {
   return op;
 }
 
-// A page of the queue descriptor, read-only for good.
-template <class T>
-class mapped_page {
- public:
-  mapped_page(int fd, std::uint64_t offset)
-      : bytes_(std::max<std::size_t>(static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)), page_bytes_min)),
-        memory_(::mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(offset))) {
-    if (memory_ == MAP_FAILED) throw setup_error(errno, "cannot map a page of the queue");
-  }
-  mapped_page(const mapped_page&) = delete;
-  mapped_page& operator=(const mapped_page&) = delete;
-  ~mapped_page() { ::munmap(memory_, bytes_); }
+std::size_t whole_pages(std::size_t bytes) {
+  const auto page = std::max<std::size_t>(static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)), page_bytes_min);
+  return (bytes + page - 1) / page * page;
+}
 
-  // The module writes it while we read.
-  const volatile T* operator->() const { return static_cast<const volatile T*>(memory_); }
+// What a queue descriptor shows at that offset.
+class mapped_memory {
+ public:
+  mapped_memory(int fd, std::uint64_t offset, std::size_t bytes, int protection = PROT_READ)
+      : bytes_(whole_pages(bytes)),
+        memory_(::mmap(nullptr, bytes_, protection, MAP_SHARED, fd, static_cast<off_t>(offset))) {
+    if (memory_ == MAP_FAILED)
+      throw setup_error(errno, "cannot map memory of the queue", errno == EPERM ? window_needs : "");
+  }
+  mapped_memory(const mapped_memory&) = delete;
+  mapped_memory& operator=(const mapped_memory&) = delete;
+  ~mapped_memory() { ::munmap(memory_, bytes_); }
+
+  void* address() const { return memory_; }
+  std::span<std::byte> bytes() const { return {static_cast<std::byte*>(memory_), bytes_}; }
 
  private:
   std::size_t bytes_;
   void* memory_;
+};
+
+// A page of it, read-only for good.
+template <class T>
+class mapped_page {
+ public:
+  mapped_page(int fd, std::uint64_t offset) : memory_(fd, offset, sizeof(T)) {}
+
+  // The module writes it while we read.
+  const volatile T* operator->() const { return static_cast<const volatile T*>(memory_.address()); }
+
+ private:
+  mapped_memory memory_;
+};
+
+// Requests' memory, and who moves data in it.
+class window {
+ public:
+  window(const kernel_device& device, std::uint16_t index, loop& io, adapter::window_mover::receiver& told)
+      : size_(device.queue_sizes().at(index)),
+        descriptors_(device.queue_fd(index), VLOOP_MMAP_DESCS, split_ring::descriptors_bytes(size_)),
+        memory_(device.queue_fd(index), VLOOP_MMAP_WINDOW, std::size_t{size_} * VLOOP_WINDOW_SLICE,
+                PROT_READ | PROT_WRITE),
+        mover_(io,
+               {.descriptors = static_cast<const vring_desc*>(descriptors_.address()),
+                .memory = memory_.bytes(),
+                .size = size_},
+               device.files(), told) {}
+
+  adapter::window_mover& mover() { return mover_; }
+  const adapter::window_mover& mover() const { return mover_; }
+
+ private:
+  std::uint16_t size_;
+  mapped_memory descriptors_;
+  mapped_memory memory_;
+  adapter::window_mover mover_;
 };
 
 // Operations that gather until the next write, and the bytes that their copies take along.
@@ -333,6 +384,7 @@ std::unique_ptr<kernel_device> kernel_transport::create(const device_description
   const auto pages = to_pages(description.pages);
   arg.pages = address_of(pages.data());
   arg.num_pages = static_cast<std::uint32_t>(pages.size());
+  arg.flags = description.in_place ? VLOOP_CREATE_WINDOW : 0;
   arg.on_exit = to_exit_policy(terms.on_exit);
   arg.grace_ms = static_cast<std::uint32_t>(terms.grace.count());
   arg.description = address_of(stored.data());
@@ -341,10 +393,11 @@ std::unique_ptr<kernel_device> kernel_transport::create(const device_description
   owned_fd fd(::ioctl(control_.get(), VLOOP_CREATE, &arg));
   if (!fd)
     throw setup_error(errno, "the module refused to create the " + description.kind + " device " + description.label,
-                      why_not_created(errno));
+                      why_not_created(errno, description.in_place));
   set_files(fd.get(), description);
   auto queues = open_queues(fd.get(), configs.size());
-  return std::make_unique<kernel_device>(std::move(fd), std::move(queues.fds), arg.id, std::move(queues.sizes));
+  return std::make_unique<kernel_device>(std::move(fd), std::move(queues.fds), arg.id, std::move(queues.sizes),
+                                         description);
 }
 
 // If what follows the call throws, closing the descriptor leaves the device as deserted as it was.
@@ -357,7 +410,7 @@ std::unique_ptr<kernel_device> kernel_transport::attach(std::uint32_t id, const 
     arg.timeout_ms = static_cast<std::uint32_t>(wanted->timeout.count());
   }
   owned_fd fd(::ioctl(control_.get(), VLOOP_ATTACH, &arg));
-  if (!fd) throw setup_error(errno, "cannot recover " + device_name(id), why_not_attached(errno));
+  if (!fd) throw setup_error(errno, "cannot recover " + device_name(id), why_not_attached(errno, description.in_place));
   auto queues = open_queues(fd.get(), queue_count_of(fd.get(), id));
   const device_shape there = shape_of(fd.get(), id, queues.sizes);
   if (const auto why = misfit(there, description); !why.empty())
@@ -365,7 +418,8 @@ std::unique_ptr<kernel_device> kernel_transport::attach(std::uint32_t id, const 
                       why);
   set_files(fd.get(), description);
   if (*there.config != description.config) set_config(fd.get(), id, description.config);
-  return std::make_unique<kernel_device>(std::move(fd), std::move(queues.fds), id, std::move(queues.sizes));
+  return std::make_unique<kernel_device>(std::move(fd), std::move(queues.fds), id, std::move(queues.sizes),
+                                         description);
 }
 
 void kernel_transport::stop(std::uint32_t id, bool force) const {
@@ -377,8 +431,13 @@ void kernel_transport::stop(std::uint32_t id, bool force) const {
 }
 
 kernel_device::kernel_device(owned_fd device, std::vector<owned_fd> queues, std::uint32_t id,
-                             std::vector<std::uint16_t> queue_sizes)
-    : device_(std::move(device)), queues_(std::move(queues)), id_(id), queue_sizes_(std::move(queue_sizes)) {
+                             std::vector<std::uint16_t> queue_sizes, const device_description& served)
+    : device_(std::move(device)),
+      queues_(std::move(queues)),
+      id_(id),
+      queue_sizes_(std::move(queue_sizes)),
+      in_place_(served.in_place),
+      files_(served.files) {
   // Whoever waits for events asks for readiness first.
   ::fcntl(device_.get(), F_SETFL, ::fcntl(device_.get(), F_GETFL) | O_NONBLOCK);
 }
@@ -447,7 +506,10 @@ driver_progress kernel_device::progress() const {
 
 // ---- data path ----
 
-class kernel_queue::port final : public queue_port, public turn_hook, public idle_probe {
+class kernel_queue::port final : public queue_port,
+                                 public turn_hook,
+                                 public idle_probe,
+                                 public adapter::window_mover::receiver {
  public:
   port(const kernel_device& device, std::uint16_t index, loop& io)
       : io_(io),
@@ -458,6 +520,7 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
         requests_(index, device.queue_sizes().at(index), *this),
         filling_(requests_.size()),
         leaving_(requests_.size()) {
+    if (device.in_place()) window_.emplace(device, index, io, *this);
     awaited_.reserve(requests_.size());
     io.add_hook(*this);
     io.add_probe(*this);
@@ -475,6 +538,7 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
 
   void answer(const request_id& id, const transfer& t, answer_status status) override {
     if (abandoned_) return;  // it may say what a transfer that was cancelled would not have said
+    if (window_ && window_->mover().can_move(id, t)) return window_->mover().move(id, t, status);
     vloop_op op = to_op(id, t);
     add_answer(op, status);
     if (t.what == verb::copy_to_request && t.length > 0)
@@ -482,6 +546,8 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
     else
       filling_.add(op);
   }
+
+  void moved(const request_id& id, const transfer& t, answer_status status, std::int32_t result) noexcept override;
 
   // Only requests show in the mapped page; everything else has to be asked for.
   void at_turn_end() noexcept override {
@@ -499,7 +565,7 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
   void cancel();
   bool idle() const {
     return !reading_.in_flight() && !writing_.in_flight() && !cancelling_.in_flight() && filling_.empty() &&
-           leaving_.empty();
+           leaving_.empty() && !moving();
   }
   queue_statistics statistics() const;
 
@@ -509,6 +575,7 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
     return std::atomic_ref(index).load(std::memory_order_acquire);
   }
 
+  bool moving() const { return window_ && !window_->mover().idle(); }
   void end(int error);
   void abandon();
   void tell(std::uint64_t waiter, std::int32_t result);
@@ -549,6 +616,10 @@ class kernel_queue::port final : public queue_port, public turn_hook, public idl
   mapped_page<vring_avail> available_;
   mapped_page<vloop_queue_stats> statistics_;
   queue requests_;
+  std::optional<window> window_;
+  std::uint64_t moved_in_place_ = 0;                 // bytes
+  std::uint64_t failed_in_place_ = 0;                // transfers
+  event* none_moving_ = nullptr;                     // lies in the frame that waits
   op_batch filling_;                                 // by the coroutines
   op_batch leaving_;                                 // the kernel reads it while writing_
   std::array<vloop_record, records_max> records_{};  // the kernel fills it while reading_
@@ -584,7 +655,14 @@ task<void> kernel_queue::port::pump(std::function<void(std::uint64_t)> on_ready)
   co_await ended_.wait();
   requests_.reset();  // what the device did not take yet is void, or the next server's
   requests_.stop();
-  while (!filling_.empty() || writing_.in_flight()) co_await io_.next_turn();
+  while (!filling_.empty() || writing_.in_flight() || moving()) {
+    event none_moving;
+    if (moving()) {
+      none_moving_ = &none_moving;
+      co_await none_moving.wait();
+    }
+    co_await io_.next_turn();
+  }
   abandon();
   if (error_ != 0) throw setup_error(error_, "the module's queue descriptor failed");
 }
@@ -655,6 +733,7 @@ void kernel_queue::port::handle(const vloop_record& record) {
       what.writable = record.writable;
       what.inline_size = static_cast<std::uint8_t>(std::min<std::size_t>(record.readable, fetched::inline_capacity));
       std::memcpy(what.inline_bytes.data(), record.data, fetched::inline_capacity);
+      if (window_) window_->mover().taken(what.id);
       requests_.deliver(what);
       break;
     }
@@ -667,6 +746,25 @@ void kernel_queue::port::handle(const vloop_record& record) {
     default:
       break;  // a later module may tell more than we know
   }
+}
+
+// The transfer that an answer goes with was done in place; what is left is to give the request back.
+void kernel_queue::port::moved(const request_id& id, const transfer& t, answer_status status,
+                               std::int32_t result) noexcept {
+  vloop_op op = to_op(id, nothing());
+  add_answer(op, status);
+  if (result > 0) moved_in_place_ += static_cast<std::uint32_t>(result);
+  if (result > 0 && into_request(t.what)) {
+    op.verb = VLOOP_VERB_IN_PLACE;
+    op.skip = t.skip;
+    op.length = static_cast<std::uint32_t>(result);
+  }
+  if (!succeeded(t, result)) {
+    op.status_ok = op.status_error;
+    ++failed_in_place_;
+  }
+  if (!abandoned_) filling_.add(op);
+  if (none_moving_ && !moving()) std::exchange(none_moving_, nullptr)->set();
 }
 
 void kernel_queue::port::handle_event(const vloop_record& record) {
@@ -717,9 +815,9 @@ queue_statistics kernel_queue::port::statistics() const {
   now.interrupts = statistics_->interrupts;
   now.deferred = statistics_->deferred;
   now.syncs = statistics_->verb_ops[VLOOP_VERB_SYNC_FILE];
-  now.bytes_moved = statistics_->bytes_moved;
+  now.bytes_moved = statistics_->bytes_moved + moved_in_place_;
   now.bytes_copied = statistics_->bytes_copied;
-  now.errors = statistics_->errors;
+  now.errors = statistics_->errors + failed_in_place_;
   now.in_flight = statistics_->in_flight;
   return now;
 }

@@ -57,13 +57,16 @@ enum class device_event : std::uint8_t {
 // What a process holds that serves a device. It ends with progress().gone: the device is unregistered, or another's.
 class kernel_device {
  public:
-  kernel_device(owned_fd device, std::vector<owned_fd> queues, std::uint32_t id,
-                std::vector<std::uint16_t> queue_sizes);
+  kernel_device(owned_fd device, std::vector<owned_fd> queues, std::uint32_t id, std::vector<std::uint16_t> queue_sizes,
+                const device_description& served);
 
   std::uint32_t id() const { return id_; }
   int fd() const { return device_.get(); }  // readable when next_event() has something
   const std::vector<std::uint16_t>& queue_sizes() const { return queue_sizes_; }
   int queue_fd(std::uint16_t index) const { return queues_.at(index).get(); }
+  bool in_place() const { return in_place_; }
+  // Of the device that is served, whose descriptors they are.
+  const std::vector<file_description>& files() const { return files_; }
 
   void start();   // stage 2: the driver may probe from now on. Not for a device that was attached to
   void remove();  // asks for the orderly removal; serve until progress() says gone
@@ -83,6 +86,8 @@ class kernel_device {
   std::vector<owned_fd> queues_;  // until the end: workers use them
   std::uint32_t id_;
   std::vector<std::uint16_t> queue_sizes_;
+  bool in_place_;
+  std::vector<file_description> files_;
   bool gone_ = false;
   bool taken_away_ = false;
   int error_ = 0;

@@ -11,7 +11,6 @@
 #include <array>
 #include <cassert>
 #include <cerrno>
-#include <cstring>
 
 namespace vloop::adapter {
 namespace {
@@ -23,59 +22,7 @@ const iovec* as_iovecs(std::span<const segment> pieces) {
   return reinterpret_cast<const iovec*>(pieces.data());
 }
 
-// Calls visit(bytes) for each piece of [skip, skip + length) of `segments`, in order.
-template <class Visit>
-void for_each_piece(std::span<const segment> segments, std::uint32_t skip, std::uint32_t length, Visit visit) {
-  for (const segment& s : segments) {
-    if (length == 0) return;
-    if (skip >= s.length) {
-      skip -= static_cast<std::uint32_t>(s.length);
-      continue;
-    }
-    const auto bytes = std::min<std::size_t>(s.length - skip, length);
-    visit(std::span(static_cast<std::byte*>(s.base) + skip, bytes));
-    length -= static_cast<std::uint32_t>(bytes);
-    skip = 0;
-  }
-}
-
-void fill_with_zeros(std::span<const segment> writable, std::uint32_t from, std::uint32_t to) {
-  if (from < to)
-    for_each_piece(writable, from, to - from, [](auto bytes) { std::memset(bytes.data(), 0, bytes.size()); });
-}
-
-bool into_request(verb what) {
-  return what == verb::file_to_request || what == verb::copy_to_request;
-}
-
 }  // namespace
-
-// ---- cutting ----
-
-std::span<segment> memory_port::cut::make(std::span<segment> from, std::uint32_t skip, std::uint32_t length) {
-  assert(!first_ && length > 0);
-  std::size_t i = 0;
-  for (; skip >= from[i].length; ++i) skip -= static_cast<std::uint32_t>(from[i].length);
-  first_ = &from[i];
-  first_whole_ = *first_;
-  first_->base = static_cast<std::byte*>(first_->base) + skip;
-  first_->length -= skip;
-
-  std::size_t end = i;
-  std::size_t left = length;
-  for (; left > from[end].length; ++end) left -= from[end].length;
-  last_ = &from[end];
-  last_whole_ = *last_;  // after the front was cut: one segment may be both
-  last_->length = left;
-  return from.subspan(i, end - i + 1);
-}
-
-void memory_port::cut::undo() {
-  if (!first_) return;
-  *last_ = last_whole_;
-  *first_ = first_whole_;
-  first_ = nullptr;
-}
 
 // ---- life ----
 
@@ -271,11 +218,7 @@ bool memory_port::take(std::uint16_t head) {
   f.readable = s.parts.readable;
   f.writable = s.parts.writable;
   f.inline_size = static_cast<std::uint8_t>(std::min<std::size_t>(f.readable, fetched::inline_capacity));
-  std::byte* to = f.inline_bytes.data();
-  for_each_piece(s.readable(), 0, f.inline_size, [&to](auto bytes) {
-    std::memcpy(to, bytes.data(), bytes.size());
-    to += bytes.size();
-  });
+  copy_out_of(s.readable(), 0, std::span(f.inline_bytes).first(f.inline_size));
   queue_.deliver(f);
   return true;
 }
@@ -337,18 +280,11 @@ void memory_port::begin(slot& s, const transfer& t) {
   if (!moves || t.length == 0) return finish(s, 0);
   if (uses_file) return submit_move(s);
 
-  auto* memory = static_cast<std::byte*>(t.memory);
-  if (t.what == verb::copy_to_request) {
-    for_each_piece(s.writable(), t.skip, t.length, [&memory](auto bytes) {
-      std::memcpy(bytes.data(), memory, bytes.size());
-      memory += bytes.size();
-    });
-  } else {
-    for_each_piece(s.readable(), t.skip, t.length, [&memory](auto bytes) {
-      std::memcpy(memory, bytes.data(), bytes.size());
-      memory += bytes.size();
-    });
-  }
+  const std::span memory(static_cast<std::byte*>(t.memory), t.length);
+  if (t.what == verb::copy_to_request)
+    copy_into(s.writable(), t.skip, memory);
+  else
+    copy_out_of(s.readable(), t.skip, memory);
   s.moved = t.length;
   finish(s, static_cast<std::int32_t>(t.length));
 }

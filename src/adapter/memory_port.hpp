@@ -25,6 +25,7 @@
 #include "vring/chain.hpp"
 #include "vring/memory_map.hpp"
 #include "vring/queue.hpp"
+#include "vring/segments.hpp"
 #include "vring/split_ring.hpp"
 
 namespace vloop::adapter {
@@ -84,19 +85,6 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
  private:
   enum class state : std::uint8_t { stopped, serving, broken, resetting, ended };
 
-  // A part of a request's segments, cut out in place for the kernel while a transfer is under way, then put back.
-  class cut {
-   public:
-    std::span<segment> make(std::span<segment> from, std::uint32_t skip, std::uint32_t length);
-    void undo();
-
-   private:
-    segment* first_ = nullptr;  // null: nothing is cut
-    segment* last_ = nullptr;
-    segment first_whole_{};
-    segment last_whole_{};
-  };
-
   // A request that was taken, by its head. In flight from the ring's point of view while `taken`.
   struct slot final : completion {
     slot() : completion(&told) {}
@@ -117,7 +105,7 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
     bool buffered = false;  // goes to the buffered descriptor
     transfer what;
     std::uint32_t moved = 0;  // bytes of it that are done
-    cut pieces;
+    segment_cut pieces;
     transfer_waiter* waiter = nullptr;  // run(); null: answer()
     answer_status status;
 

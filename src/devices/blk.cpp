@@ -49,6 +49,12 @@ std::uint64_t features_of(const blk_options& options) {
          (options.queues > 1 ? bit(VIRTIO_BLK_F_MQ) : 0) | (options.read_only ? bit(VIRTIO_BLK_F_RO) : 0);
 }
 
+// What is moved in place goes through the page cache: direct I/O pins the memory it works on.
+direct_mode direct_mode_of(const blk_options& options) {
+  assert(!options.in_place || options.direct != direct_mode::on);
+  return options.in_place ? direct_mode::off : options.direct;
+}
+
 std::vector<std::byte> config_of(const blk_options& options, std::uint64_t sectors, std::uint32_t block_size) {
   virtio_blk_config config{};
   config.capacity = sectors;
@@ -77,9 +83,10 @@ device_description describe(const blk_options& options, const backing_file& file
                                    .when_process_dies = queue_description::on_death::reply,
                                    .death_status = VIRTIO_BLK_S_IOERR});
   d.files = files_of(file);
+  d.in_place = options.in_place;
   d.kind = "blk";
   d.label = options.path;
-  d.notes.push_back(file.access());
+  d.notes.push_back(options.in_place ? "buffered I/O: access=window, whose memory cannot be pinned" : file.access());
   if (const std::uint64_t tail = file.bytes() - sectors * blk_sector_bytes; tail > 0)
     d.notes.push_back("the last " + std::to_string(tail) + " bytes are no whole block of " +
                       std::to_string(file.block_size()) + " and cannot be reached");
@@ -89,7 +96,7 @@ device_description describe(const blk_options& options, const backing_file& file
 }  // namespace
 
 blk::blk(const blk_options& options)
-    : file_(options.path, options.read_only, options.direct),
+    : file_(options.path, options.read_only, direct_mode_of(options)),
       limits_{.sectors = sectors_of(file_), .read_only = options.read_only},
       serial_(options.serial.empty() ? made_up_serial(file_) : options.serial.substr(0, blk_id_bytes)),
       description_(vloop::describe(options, file_, limits_.sectors)) {

@@ -21,6 +21,7 @@ struct blk_options {
   std::uint16_t queues = 1;
   std::uint16_t queue_size = 256;  // a power of two, at least 4
   direct_mode direct = direct_mode::automatic;
+  bool in_place = false;  // access=window: through the page cache, whatever `direct` says but `on`
 };
 
 class blk final : public device {

@@ -54,6 +54,7 @@ struct device_description {
   std::vector<config_page> pages;  // if there are any, they are the configuration space, and config is empty
   std::vector<queue_description> queues;
   std::vector<file_description> files;
+  bool in_place = false;           // data is touched in the driver's own memory (access=window)
   std::string kind;                // "blk": as on the command line
   std::string label;               // what it serves, for logs: "disk.img"
   std::vector<std::string> notes;  // one line each, for the log: decisions that a user may want to know

@@ -53,6 +53,7 @@ task<void> watch(queue& requests, stoppable_wait& waiting, loop& io) {
 rng::rng(const rng_options& options) : source_(open_source(options.source)) {
   description_.id = virtio_id_entropy;
   description_.queues = {{.size = options.queue_size, .when_process_dies = queue_description::on_death::leave}};
+  description_.in_place = options.in_place;
   description_.kind = "rng";
   description_.label = options.source;
 }

@@ -12,6 +12,7 @@ namespace vloop {
 struct rng_options {
   std::string source = "/dev/urandom";
   std::uint16_t queue_size = 8;
+  bool in_place = false;  // access=window
 };
 
 class rng final : public device {

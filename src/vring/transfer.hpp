@@ -63,6 +63,10 @@ inline transfer sync(std::uint32_t file) {
   return {.what = verb::sync, .file = file};
 }
 
+constexpr bool into_request(verb what) {
+  return what == verb::file_to_request || what == verb::copy_to_request;
+}
+
 // True when the result of a transfer (bytes or -errno) means that all of it happened.
 inline bool succeeded(const transfer& t, std::int32_t result) {
   const bool moves = t.what != verb::none && t.what != verb::sync;

@@ -101,3 +101,13 @@ TEST_CASE("what is not known is taken to fit") {
   one.server.config.clear();
   CHECK(misfit(one.there, one.server).empty());
 }
+
+TEST_CASE("a server fits the way in which a device's memory is reached") {
+  pair_of one;
+  one.there.in_place = true;
+  CHECK(misfit(one.there, one.server) == "it was made with a window, so add ,access=window");
+  one.server.in_place = true;
+  CHECK(misfit(one.there, one.server).empty());
+  one.there.in_place = false;
+  CHECK(misfit(one.there, one.server) == "it was made without a window, so leave access=window out");
+}

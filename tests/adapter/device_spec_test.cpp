@@ -102,6 +102,20 @@ TEST_CASE("an external device is a socket, a class and its queues") {
   refused("vhost-user=a,readonly", "vhost-user has no option 'readonly'; it has type=T");
 }
 
+TEST_CASE("data can be touched in place instead of being moved by the module") {
+  CHECK_FALSE(blk_of("blk=d").in_place);
+  CHECK_FALSE(blk_of("blk=d,access=mover").in_place);
+  CHECK(blk_of("blk=d,access=window").in_place);
+  CHECK(blk_of("blk=d,access=window,direct=off").in_place);
+  CHECK(rng_of("rng,access=window").in_place);
+  CHECK(device_spec_text(parse_device_spec("blk=/d,access=window")).ends_with(",direct=auto,access=window"));
+  CHECK(device_spec_text(parse_device_spec("rng=/r,access=window")).ends_with(",access=window"));
+  refused("blk=d,access=map", "access=map is unknown; give access=mover or access=window");
+  refused("blk=d,access", "access");
+  refused("blk=d,direct=on,access=window", "direct=on and access=window exclude each other");
+  refused("input=synthetic:mouse,access=window", "has no option 'access'");
+}
+
 TEST_CASE("a missing or empty path is refused") {
   refused("blk", "write blk=PATH");
   refused("blk=", "write blk=PATH");

@@ -24,13 +24,13 @@ PYTHON
 
 greater() { echo $(($1 > $2 ? $1 : $2)); }
 
-# hand_over_rounds N: a disk under verified fio goes from server to server. Each must end with status 0.
+# hand_over_rounds N [,OPTION...]: a disk under verified fio goes from server to server. Each must end with status 0.
 # shellcheck disable=SC2154 # status is the library's
 hand_over_rounds() {
   local rounds=$1 disk id round old load watcher before sum=0 slowest=0
   scratch_disk
   image scratch/disk.img 64M
-  serve server0 --device blk=scratch/disk.img,queues=2 --recoverable
+  serve server0 --device "blk=scratch/disk.img,queues=2${2:-}" --recoverable
   disk=$(node server0)
   id=$(device_id server0)
   mkfs.ext4 -q "$disk"

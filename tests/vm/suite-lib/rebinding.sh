@@ -10,11 +10,11 @@ bind() { echo "$1" >$driver/bind; }
 
 opened_or_failed() { has_ended "$load" || grep -qx "open $1" load.out; }
 
-# rebind_under_load ROUNDS
+# rebind_under_load ROUNDS [,OPTION...]
 rebind_under_load() {
   local rounds=$1 virtio round load
   image disk.img 16M
-  serve disk --device blk=disk.img,queues=2
+  serve disk --device "blk=disk.img,queues=2${2:-}"
   virtio=$(virtio_name "$(node disk)")
   python3 "$suite_lib/stamping_load.py" "/sys/bus/virtio/devices/$virtio/block" --errors-allowed --threads 4 >load.out &
   load=$!

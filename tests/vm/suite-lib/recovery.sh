@@ -16,9 +16,9 @@ verify_until() {
   echo "$pass passes of fio"
 }
 
-# serve_rounds BACKING: a recoverable disk with a file system at ./disk; sets 'disk' and 'id'.
+# serve_rounds BACKING [,OPTION...]: a recoverable disk with a file system at ./disk; sets 'disk' and 'id'.
 serve_rounds() {
-  serve first --device "blk=$1,queues=2" --threads 2 --recoverable --grace 60s
+  serve first --device "blk=$1,queues=2${2:-}" --threads 2 --recoverable --grace 60s
   disk=$(node first)
   id=$(device_id first)
   mkfs.ext4 -q "$disk"

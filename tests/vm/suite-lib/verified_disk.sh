@@ -2,11 +2,11 @@
 # shellcheck shell=bash
 # A served disk with a file system, on which fio writes and checks; at its end the whole disk is looked at from both sides.
 
-# begin_verified_disk QUEUES: serves scratch/disk.img, makes a file system on it and mounts it at ./disk.
+# begin_verified_disk QUEUES [,OPTION...]: serves scratch/disk.img, makes a file system on it and mounts it at ./disk.
 begin_verified_disk() {
   rm -f scratch/disk.img
   image scratch/disk.img 64M
-  serve disk --device "blk=scratch/disk.img,queues=$1" --threads 2
+  serve disk --device "blk=scratch/disk.img,queues=$1${2:-}" --threads 2
   equal 'hardware queues' "$(find "/sys/block/$(basename "$(node disk)")/mq" -mindepth 1 -maxdepth 1 | wc -l)" \
     "$(least "$1" "$(nproc)")"
   mkfs.ext4 -q "$(node disk)"
