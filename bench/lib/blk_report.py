@@ -12,6 +12,7 @@ NOISE = 0.03
 PATTERNS = {"randread": "rand read", "randwrite": "rand write", "read": "seq read", "write": "seq write",
             "randrw": "rand mixed", "rw": "seq mixed", "ddread": "dd read", "ddwrite": "dd write"}
 UNITS = {"k": 2**10, "K": 2**10, "m": 2**20, "M": 2**20}
+PEERS = {"loop": "loop", "vloop": "vloop", "window": "vloop window", "daemon": "daemon"}
 COSTS = ["system_calls", "io_uring_enter", "sched_yield", "context_switches", "kicks", "interrupts"]
 
 
@@ -70,8 +71,8 @@ def print_table(machine, rows):
     by_dd = all(row["point"].startswith("dd") for row in rows)
     print(f"Linux {machine.get('kernel')}, backing {machine.get('backing')}; ratio to raw" +
           (", and vloop's costs per request" if costs else ""))
-    peers = [peer for peer in ("loop", "vloop", "daemon") if any(peer in row["ratio"] for row in rows)]
-    heads = ["", "raw MB/s" if by_dd else "raw/s", *peers, *(COSTS if costs else [])]
+    peers = [peer for peer in PEERS if any(peer in row["ratio"] for row in rows)]
+    heads = ["", "raw MB/s" if by_dd else "raw/s", *(PEERS[peer] for peer in peers), *(COSTS if costs else [])]
     table = [[head.replace("_", " ") for head in heads]]
     for row in rows:
         cells = [row["name"], f"{row['raw_mb_per_second' if by_dd else 'raw_iops']:,.0f}"]

@@ -218,6 +218,58 @@ hostile 'events that are drained when their server dies are noticed' \
   an_input_device_must_look_like_one 'events that are drained' \
   class.c '/vd->num_queues != INPUT_QUEUES/{n;s/!all_queues_have/(!MUTANT \&\& &/;s/VLOOP_DEATH_LEAVE)/&)/}'
 
+# ---- the window ----
+hostile 'a window for whoever has no right to raw memory is noticed' \
+  without_the_right_there_is_no_window 'creating a window' \
+  window.c 's/^\treturn file_ns_capable(control, &init_user_ns, CAP_SYS_RAWIO) &&/\treturn (MUTANT || file_ns_capable(control, \&init_user_ns, CAP_SYS_RAWIO)) \&\&/'
+hostile 'a window that a passed-on descriptor gives is noticed' \
+  without_the_right_there_is_no_window 'a window of a descriptor from before' \
+  window.c 's/^\tif (!capable(CAP_SYS_RAWIO))/\tif (!MUTANT \&\& !capable(CAP_SYS_RAWIO))/'
+hostile 'a next server that has no right to the window is noticed' \
+  without_the_right_there_is_no_window 'ATTACH' \
+  attach.c 's/vd->window && !vloop_window_is_allowed(control)/!MUTANT \&\& &/'
+hostile 'a window that stays when a request is given back is noticed' \
+  a_page_that_is_touched_after_completion_is_a_dummy 'a page that was in flight reads as zero' \
+  window.c 's/^\tif (!slot->in_window)/\tif (MUTANT || !slot->in_window)/'
+hostile 'memory that was given back and comes in again is noticed' \
+  a_page_that_is_touched_after_completion_is_a_dummy 'a page that was in flight reads as zero' \
+  window.c 's/^\treturn slot->state == VLOOP_SLOT_FETCHED ||/\treturn MUTANT || slot->state == VLOOP_SLOT_FETCHED ||/'
+hostile 'a dummy page that hides a request in the window is noticed' \
+  a_dummy_does_not_hide_the_next_request 'the bytes are those written in place' \
+  window.c 's/^\t\tif (hidden)/\t\tif (hidden \&\& !MUTANT)/'
+hostile 'memory in the window that is written though it is only for reading is noticed' \
+  what_the_device_only_reads_cannot_be_written 'a write into it' \
+  window.c 's/^\tif (!desc_is_writable(desc))/\tif (!MUTANT \&\& !desc_is_writable(desc))/'
+hostile 'memory in the window that a second touch makes writable is noticed' \
+  what_the_device_only_reads_cannot_be_written 'a write into it' \
+  window.c 's/^\treturn VM_FAULT_SIGBUS;$/\treturn MUTANT ? 0 : VM_FAULT_SIGBUS;/'
+hostile 'a window whose protection can be changed is noticed' \
+  what_the_device_only_reads_cannot_be_written 'mprotect' \
+  window.c 's/^\treturn -EACCES;/\treturn MUTANT ? 0 : -EACCES;/'
+hostile 'zeroes that a system call takes from the window are noticed' \
+  a_call_with_memory_that_is_not_in_flight_fails 'a write of what was in flight' \
+  window.c 's/^\telse if (by_call)/\telse if (!MUTANT \&\& by_call)/'
+hostile 'a window of any size is noticed' \
+  windows_of_other_sizes_and_places_are_refused 'a window of another size' \
+  window.c 's/vma->vm_end - vma->vm_start != window_size(queue)/(!MUTANT \&\& &)/'
+hostile 'descriptors of the window that can be written are noticed' \
+  windows_of_other_sizes_and_places_are_refused 'writable descriptors' \
+  window.c 's/vma->vm_flags & (VM_WRITE | VM_EXEC)/!MUTANT \&\& (&)/'
+hostile 'a child that inherits the window is noticed' \
+  a_window_is_neither_stretched_nor_inherited 'a touch by a child' \
+  window.c 's/^\t\t     VM_DONTCOPY);/\t\t     (MUTANT ? 0 : VM_DONTCOPY));/'
+hostile 'a window that stays after a reset is noticed' \
+  a_reset_takes_the_window_away 'a write of the buffer that was' \
+  ring.c '/wait_event(queue->idle/{n;s/^\tvloop_window_cut(queue);$/\tif (!MUTANT)\n\t\tvloop_window_cut(queue);/}'
+hostile 'an old server that keeps the window is noticed' \
+  the_next_server_has_the_window_for_itself 'a read into the old window' \
+  ring.c '/Before anything is answered; nothing comes in again/{n;s/^\tvloop_window_cut(queue);$/\tif (!MUTANT)\n\t\tvloop_window_cut(queue);/}'
+hostile 'an answer that the window outlives is noticed' \
+  rules_of_operations_with_a_window 'an answer by a transfer from a file' \
+  operation.c 's/^\t\treturn slot->window_pages ? -EINVAL : 0;/\t\treturn !MUTANT \&\& slot->window_pages ? -EINVAL : 0;/'
+hostile 'bytes in place of a device without a window are noticed' \
+  rules_of_operations_with_a_window 'bytes in place without a window' \
+  operation.c 's/^\t\treturn slot->window_pages ? 0 : -EINVAL;/\t\treturn MUTANT || slot->window_pages ? 0 : -EINVAL;/'
 # ---- after these the machine is of no use any more ----
 hostile 'reads that nobody can interrupt are noticed' \
   a_process_with_threads_in_read_and_poll_can_be_killed 'the end of a killed process' \
