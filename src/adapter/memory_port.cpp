@@ -5,6 +5,7 @@
 #include "adapter/memory_port.hpp"
 
 #include <liburing.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -22,6 +23,12 @@ const iovec* as_iovecs(std::span<const segment> pieces) {
   return reinterpret_cast<const iovec*>(pieces.data());
 }
 
+// How often a ring is looked at whose driver does not kick.
+constexpr std::chrono::nanoseconds look_interval = std::chrono::milliseconds(1);
+
+// An interrupt's descriptor that takes no more is the driver's own doing: so long it is waited for at the end.
+constexpr unsigned interrupt_patience_ms = 500;
+
 }  // namespace
 
 // ---- life ----
@@ -29,13 +36,20 @@ const iovec* as_iovecs(std::span<const segment> pieces) {
 memory_port::memory_port(loop& io, const memory_port_options& options)
     : io_(io),
       options_(options),
+      how_{.ring = options.ring,
+           .event_index = options.event_index,
+           .indirect = options.indirect,
+           .kick_fd = options.kick_fd,
+           .interrupt_fd = options.interrupt_fd},
       ring_(options.ring),
       available_(options.ring.available, options.ring.size),
       used_(options.ring, options.event_index),
       segments_(std::make_unique_for_overwrite<segment[]>(std::size_t{options.segments_max} * options.ring.size)),
       slots_(std::make_unique<slot[]>(options.ring.size)),
       kick_(*this),
-      cancel_(*this, &memory_port::note_if_idle),
+      kick_poll_(*this, &memory_port::kick_polled),
+      cancel_(*this, &memory_port::kick_cancelled),
+      cancel_interrupt_(*this, &memory_port::note_if_idle),
       next_turn_(*this, &memory_port::go_on_taking),
       interrupt_(*this, &memory_port::interrupt_written),
       queue_(options.index, options.ring.size, *this) {
@@ -55,7 +69,7 @@ memory_port::memory_port(loop& io, const memory_port_options& options)
 }
 
 memory_port::~memory_port() {
-  assert(idle() && "a port is destroyed while something of it is under way");
+  assert(idle() && !interrupt_.in_flight() && "a port is destroyed while something of it is under way");
 }
 
 void memory_port::start() {
@@ -68,11 +82,25 @@ void memory_port::start() {
 
 // While stopped nothing is under way: reset() waited for that.
 bool memory_port::set_ring(const split_ring& ring) {
-  if (state_ != state::stopped || ring.size > options_.ring.size) return false;
-  ring_ = ring;
-  available_ = available_reader(ring_.available, ring_.size);
-  used_ = used_writer(ring_, options_.event_index);
+  ring_set_up how = how_;
+  how.ring = ring;
+  how.next_available = how.next_used = 0;
+  return set_up(how);
+}
+
+bool memory_port::set_up(const ring_set_up& how) {
+  if (state_ != state::stopped || how.ring.size > options_.ring.size) return false;
+  how_ = how;
+  ring_ = how.ring;
+  available_ = available_reader(ring_.available, ring_.size, how.next_available);
+  used_ = used_writer(ring_, how.event_index, how.next_used);
+  error_ = ring_error::none;
+  kick_waits_ = true;
   return true;
+}
+
+void memory_port::tell(int interrupt_fd) {
+  how_.interrupt_fd = interrupt_fd;
 }
 
 void memory_port::stop() {
@@ -84,16 +112,45 @@ void memory_port::stop() {
 
 task<void> memory_port::drained() {
   assert(state_ == state::ended);
-  while (const auto untouched = queue_.withdraw()) {  // what an input device had no use for stays the driver's
-    if (slot* const s = find(*untouched)) {
-      s->taken = false;
-      --taken_;
-    }
-  }
+  withdraw_untouched();  // what an input device had no use for stays the driver's
   if (pushed_ && taken_ == 0) publish();
   co_await until_idle();
+  co_await until_interrupted();
   // Whoever called note_if_idle(), or resumed the device that is waited for, is still on the stack below.
   co_await io_.next_turn();
+}
+
+void memory_port::withdraw_untouched() {
+  while (const auto untouched = queue_.withdraw())
+    if (slot* const s = find(*untouched)) untake(*s);
+}
+
+// Its id is stale from here on.
+void memory_port::untake(slot& s) {
+  if (how_.log) how_.log->untake(s.head);
+  s.taken = false;
+  --taken_;
+  ++untouched_;
+}
+
+// A device that is asked for nothing more answers in order what it does without a transfer under way; what it still
+// waits for elsewhere (an entropy source) may take for ever, and is asked for again by whoever goes on.
+task<std::uint16_t> memory_port::pause() {
+  if (serving()) {
+    state_ = state::pausing;
+    untouched_ = static_cast<std::uint16_t>(std::exchange(how_.again, {}).size());
+    cancel_kick();
+    withdraw_untouched();
+    note_if_idle();
+  }
+  co_await until_idle();
+  if (pushed_) publish();
+  co_await until_interrupted();
+  co_await io_.next_turn();  // as in drained()
+  const auto next = static_cast<std::uint16_t>(available_.next() - std::exchange(untouched_, std::uint16_t{0}));
+  available_ = available_reader(ring_.available, ring_.size, next);
+  if (state_ == state::pausing) state_ = state::stopped;  // stop() may have come meanwhile
+  co_return next;
 }
 
 task<void> memory_port::reset() {
@@ -114,9 +171,12 @@ task<void> memory_port::reset() {
     }
   }
   co_await until_idle();
+  co_await until_interrupted();
   co_await io_.next_turn();  // as in drained()
+  how_.log = nullptr;
+  how_.again.clear();
   available_ = available_reader(ring_.available, ring_.size);
-  used_ = used_writer(ring_, options_.event_index);
+  used_ = used_writer(ring_, how_.event_index);
   error_ = ring_error::none;
   if (state_ == state::resetting) state_ = state::stopped;  // stop() may have come meanwhile
 }
@@ -135,11 +195,31 @@ task<void> memory_port::until_idle() {
 }
 
 bool memory_port::idle() const {
-  return taken_ == 0 && busy_ == 0 && !kick_.in_flight() && !cancel_.in_flight() && !next_turn_.in_flight() &&
-         !interrupt_.in_flight();
+  return taken_ == 0 && busy_ == 0 && !kick_.in_flight() && !kick_poll_.in_flight() && !cancel_.in_flight() &&
+         !next_turn_.in_flight();
+}
+
+// Its driver may have left no room to be told in: then it is not told.
+task<void> memory_port::until_interrupted() {
+  for (unsigned ms = 0; interrupt_.in_flight() || cancel_interrupt_.in_flight(); ++ms) {
+    if (ms == interrupt_patience_ms) {
+      interrupt_owed_ = false;
+      io_.prepare(cancel_interrupt_, [this](io_uring_sqe& entry) {
+        io_uring_prep_cancel64(&entry, reinterpret_cast<std::uintptr_t>(&interrupt_), 0);
+      });
+    }
+    if (ms == 0) {
+      co_await io_.next_turn();
+    } else {
+      co_await io_.sleep(std::chrono::milliseconds(1));
+    }
+  }
 }
 
 void memory_port::note_if_idle() {
+  if (state_ == state::pausing && busy_ == 0 && taken_ > 0)
+    for (std::uint16_t head = 0; head < ring_.size; ++head)
+      if (slots_[head].taken) untake(slots_[head]);
   if (!idle_) return;
   if (pushed_ && taken_ == 0 && state_ == state::ended) publish();  // the last one: no turn may follow
   if (idle()) std::exchange(idle_, nullptr)->set();
@@ -148,24 +228,52 @@ void memory_port::note_if_idle() {
 // ---- taking requests ----
 
 void memory_port::read_kick() {
+  if (how_.kick_fd < 0) {
+    kick_.interval = to_timespec(look_interval);
+    io_.prepare(kick_, [this](io_uring_sqe& entry) { io_uring_prep_timeout(&entry, &kick_.interval, 0, 0); });
+    return;
+  }
+  if (!kick_waits_) {
+    io_.reserve(2);
+    io_.prepare(kick_poll_, [this](io_uring_sqe& entry) {
+      io_uring_prep_poll_add(&entry, how_.kick_fd, POLLIN);
+      entry.flags |= IOSQE_IO_LINK;
+    });
+  }
   io_.prepare(kick_, [this](io_uring_sqe& entry) {
-    io_uring_prep_read(&entry, options_.kick_fd, &kick_.value, sizeof kick_.value, loop::current_position);
+    io_uring_prep_read(&entry, how_.kick_fd, &kick_.value, sizeof kick_.value, loop::current_position);
   });
 }
 
+// Where the poll waits, the read behind it is cancelled with it.
 void memory_port::cancel_kick() {
   if (!kick_.in_flight() || cancel_.in_flight()) return;
-  io_.prepare(cancel_, [this](io_uring_sqe& entry) {
-    io_uring_prep_cancel64(&entry, reinterpret_cast<std::uintptr_t>(&kick_), 0);
+  const completion& waiting = kick_poll_.in_flight() ? static_cast<completion&>(kick_poll_) : kick_;
+  io_.prepare(cancel_, [&waiting](io_uring_sqe& entry) {
+    io_uring_prep_cancel64(&entry, reinterpret_cast<std::uintptr_t>(&waiting), 0);
   });
+}
+
+// The poll may have been over before it could be cancelled, and the read may wait after all.
+void memory_port::kick_polled() {
+  if (state_ != state::serving) cancel_kick();
+  note_if_idle();
+}
+
+void memory_port::kick_cancelled() {
+  if (state_ != state::serving && !kick_waits_ && !kick_poll_.in_flight()) cancel_kick();
+  note_if_idle();
 }
 
 void memory_port::kick_read::told(completion& done) noexcept {
   memory_port& self = static_cast<kick_read&>(done).port;
   if (self.state_ != state::serving) return self.note_if_idle();
+  const bool looks = self.how_.kick_fd < 0;
   if (done.result() > 0) {
     ++self.counters_.kicks;
-  } else if (done.result() != -EINTR && done.result() != -EAGAIN) {
+  } else if (done.result() == -EAGAIN && !looks) {
+    self.kick_waits_ = false;
+  } else if (done.result() != -EINTR && !(looks && done.result() == -ETIME)) {
     spdlog::error("queue {}: its kicks cannot be read: {}", self.options_.index,
                   std::generic_category().message(-done.result()));
     return;  // never read again: a descriptor that fails at once would spin here
@@ -180,6 +288,15 @@ void memory_port::plain::told(completion& done) noexcept {
 }
 
 void memory_port::go_on_taking() {
+  if (state_ != state::serving) return note_if_idle();
+  for (const std::uint16_t head : std::exchange(how_.again, {})) {
+    if (state_ != state::serving) break;
+    if (head >= ring_.size) {
+      broke(ring_error::bad_head);
+    } else {
+      take(head);
+    }
+  }
   take_available();
   note_if_idle();
 }
@@ -205,8 +322,9 @@ void memory_port::take_available() {
 bool memory_port::take(std::uint16_t head) {
   slot& s = slots_[head];
   if (s.taken || s.answer > shown_) return broke(ring_error::head_in_use), false;  // virtio 1.2, 2.7.13.1
-  const ring_error error = walk_chain(ring_, head, *options_.memory, options_.indirect, s.segments, s.parts);
+  const ring_error error = walk_chain(ring_, head, *options_.memory, how_.indirect, s.segments, s.parts);
   if (error != ring_error::none) return broke(error), false;
+  if (how_.log) how_.log->take(head);
   s.taken = true;
   s.seq = next_seq_++;
   s.filled = 0;
@@ -229,6 +347,7 @@ void memory_port::broke(ring_error why) {
   cancel_kick();
   spdlog::warn("queue {}: the driver broke its ring: {}; nothing more is taken until it resets the queue",
                options_.index, to_string(why));
+  if (tell_error_) tell_error_(why);
 }
 
 // ---- transfers ----
@@ -375,6 +494,7 @@ void memory_port::give_back(slot& s, bool ok) {
   }
   s.taken = false;
   --taken_;
+  if (how_.log) how_.log->giving_back(s.head);
   used_.add(s.head, written);
   pushed_ = true;
   s.answer = ++counters_.answers;
@@ -391,28 +511,28 @@ void memory_port::publish() {
   pushed_ = false;
   shown_ = counters_.answers;  // first: as soon as the driver sees them it may offer the heads again
   used_.publish();
+  if (how_.log) how_.log->gave_back(used_.next());
   interrupt();
 }
 
 void memory_port::interrupt() {
-  if (!used_.notification_wanted()) return;
+  if (!used_.notification_wanted() || how_.interrupt_fd < 0) return;
   if (interrupt_.in_flight()) {
     interrupt_owed_ = true;
     return;
   }
+  write_interrupt();
+}
+
+void memory_port::write_interrupt() {
   ++counters_.interrupts;
   io_.prepare(interrupt_, [this](io_uring_sqe& entry) {
-    io_uring_prep_write(&entry, options_.interrupt_fd, &one_, sizeof one_, loop::current_position);
+    io_uring_prep_write(&entry, how_.interrupt_fd, &one_, sizeof one_, loop::current_position);
   });
 }
 
 void memory_port::interrupt_written() {
-  if (std::exchange(interrupt_owed_, false)) {
-    ++counters_.interrupts;
-    io_.prepare(interrupt_, [this](io_uring_sqe& entry) {
-      io_uring_prep_write(&entry, options_.interrupt_fd, &one_, sizeof one_, loop::current_position);
-    });
-  }
+  if (std::exchange(interrupt_owed_, false) && how_.interrupt_fd >= 0) write_interrupt();
   note_if_idle();
 }
 

@@ -3,8 +3,9 @@
 // iovecs of readv and writev; eventfds for kicks and interrupts.
 //
 //   stopped --start()--> serving --stop(), drained()--> ended
-//               ^           |  \--a driver's error--> broken: takes nothing more, finishes what it has
-//               \--reset()--+------------------------/     (resetting, until nothing of it is under way)
+//      ^                    |  \--a driver's error--> broken: takes nothing more, finishes what it has
+//      |--pause()-----------+------------------------|     (pausing, until what was taken is answered)
+//      \--reset()-----------+------------------------/     (resetting, until nothing of it is under way)
 //
 // Everything happens on the loop's thread. Order of destruction: after drained(), before the loop and the memory.
 #pragma once
@@ -13,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,6 +25,7 @@
 #include "runtime/loop.hpp"
 #include "runtime/task.hpp"
 #include "vring/chain.hpp"
+#include "vring/inflight_log.hpp"
 #include "vring/memory_map.hpp"
 #include "vring/queue.hpp"
 #include "vring/segments.hpp"
@@ -42,6 +45,19 @@ struct memory_port_options {
   int interrupt_fd = -1;
   std::span<const file_description> files;  // as the device describes them; descriptors stay the device's
   std::uint32_t segments_max = 256;         // of one request, at most 1024: blk's seg_max, header and status
+};
+
+// A ring as a driver sets it up, some time after the port was made.
+struct ring_set_up {
+  split_ring ring;
+  bool event_index = false;
+  bool indirect = false;
+  int kick_fd = -1;       // an eventfd, blocking or not; -1: nobody kicks, and the ring is looked at every so often
+  int interrupt_fd = -1;  // -1: nobody wants to be told
+  std::uint16_t next_available = 0;  // the entries that come next, in both rings
+  std::uint16_t next_used = 0;
+  inflight_log* log = nullptr;         // what is taken and given back is written down there
+  std::vector<std::uint16_t> again{};  // heads that a device before this one had taken, to be done first
 };
 
 struct memory_port_counters {
@@ -67,6 +83,16 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
   // first.
   [[nodiscard]] bool set_ring(const split_ring& ring);
 
+  // The whole of it anew, and what goes with it. False, and nothing changes, in the same cases.
+  [[nodiscard]] bool set_up(const ring_set_up& how);
+
+  // Whom to tell from now on; -1: nobody. The descriptor of before may be closed two turns later.
+  void tell(int interrupt_fd);
+
+  // Takes no more; what devices have begun is finished, answered and shown; what they have not begun is the driver's
+  // again. Gives the index in the available ring of what would be taken next. Then start() goes on from there.
+  task<std::uint16_t> pause();
+
   // Takes no more, and ends the queue. Idempotent. What was taken is still to be answered by the device.
   void stop();
 
@@ -78,12 +104,15 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
   // stale from here on. The ring begins at entry 0 again, when start() is called.
   task<void> reset();
 
-  // What the driver did wrong, if that has ended the service; reset() clears it.
+  // What the driver did wrong, if that has ended the service; reset() and set_up() clear it.
   ring_error error() const { return error_; }
+  // Called when that happens, on the loop's thread.
+  void on_error(std::function<void(ring_error)> tell) { tell_error_ = std::move(tell); }
+  bool serving() const { return state_ == state::serving || state_ == state::broken; }
   const memory_port_counters& counters() const { return counters_; }
 
  private:
-  enum class state : std::uint8_t { stopped, serving, broken, resetting, ended };
+  enum class state : std::uint8_t { stopped, serving, broken, pausing, resetting, ended };
 
   // A request that was taken, by its head. In flight from the ring's point of view while `taken`.
   struct slot final : completion {
@@ -118,6 +147,7 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
     static void told(completion& done) noexcept;
     memory_port& port;
     std::uint64_t value = 0;
+    __kernel_timespec interval{};  // where nobody kicks
   };
   struct plain final : completion {  // the interrupt's write, the cancellation of the kick's read, the next turn
     plain(memory_port& owner, void (memory_port::*then)()) : completion(&told), port(owner), after(then) {}
@@ -142,6 +172,8 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
 
   void read_kick();
   void cancel_kick();
+  void kick_polled();
+  void kick_cancelled();
   void take_available();
   void go_on_taking();
   bool take(std::uint16_t head);
@@ -156,15 +188,21 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
   void give_back(slot& s, bool ok);
   bool fits_direct(const port_file& file, const slot& s, std::span<const segment> pieces) const;
 
+  void withdraw_untouched();
+  void untake(slot& s);
+
   void publish();
   void interrupt();
+  void write_interrupt();
   void interrupt_written();
   bool idle() const;
   task<void> until_idle();
+  task<void> until_interrupted();
   void note_if_idle();
 
   loop& io_;
   const memory_port_options options_;
+  ring_set_up how_;
   split_ring ring_;
   state state_ = state::stopped;
   ring_error error_ = ring_error::none;
@@ -180,11 +218,16 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
   std::uint64_t shown_ = 0;        // answers that the driver was shown
   std::uint32_t busy_ = 0;         // slots with a transfer under way
   std::uint32_t next_seq_ = 1;
+  std::uint16_t untouched_ = 0;  // heads that a pause gives back to the driver
+  std::function<void(ring_error)> tell_error_;
   memory_port_counters counters_;
   event* idle_ = nullptr;  // set when nothing is under way any more; lies in the frame that waits
 
   kick_read kick_;
+  plain kick_poll_;         // before the read, where that would not wait
+  bool kick_waits_ = true;  // the read itself waits: the descriptor has no O_NONBLOCK
   plain cancel_;
+  plain cancel_interrupt_;
   plain next_turn_;
   plain interrupt_;
   std::uint64_t one_ = 1;  // what the interrupt writes

@@ -83,6 +83,14 @@ void inflight_log::take(std::uint16_t index) {
   store(descriptor(index).in_flight, std::uint8_t{1});
 }
 
+void inflight_log::untake(std::uint16_t index) {
+  store(descriptor(index).in_flight, std::uint8_t{0});
+}
+
+void inflight_log::clear() {
+  store(head().version, std::uint16_t{0});
+}
+
 void inflight_log::giving_back(std::uint16_t index) {
   store(descriptor(index).next, load(head().last_batch_head));
   in_this_order();

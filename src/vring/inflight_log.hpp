@@ -7,6 +7,7 @@
 //   giving_back(head)                  before its used entry can be seen; several may go together
 //   gave_back(used index)              after the used index says so
 //   resume(used index)                 of a new device, once, before all of these
+//   untake(head)                       nothing was done for the request, and it will be taken again
 //
 // The region is shared with the driver's side, which may write anything into it: every number is checked, and what
 // cannot be costs at most a request that is done twice or not at all, which is the driver's own loss.
@@ -47,6 +48,8 @@ class inflight_log {
   // `region` has bytes(queue_size) and is aligned for a number of 64 bits; it outlives this.
   inflight_log(std::span<std::byte> region, std::uint16_t queue_size);
 
+  std::uint16_t queue_size() const { return size_; }
+
   struct left {
     std::vector<std::uint16_t> heads;  // to be done again, in this order
     std::uint16_t next_available = 0;  // the index behind everything that was taken
@@ -54,7 +57,11 @@ class inflight_log {
   // `used_index` is what the ring says. A region that was never written is made a fresh one.
   left resume(std::uint16_t used_index);
 
+  // The device was reset: whoever resumes finds a fresh log.
+  void clear();
+
   void take(std::uint16_t head);
+  void untake(std::uint16_t head);
   void giving_back(std::uint16_t head);
   void gave_back(std::uint16_t used_index);
 

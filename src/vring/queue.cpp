@@ -54,7 +54,6 @@ void queue::stop() {
 }
 
 std::optional<request_id> queue::withdraw() {
-  assert(stopped_);
   if (ready_count_ == 0) return std::nullopt;
   const request_id oldest = ready_[ready_first_].id;
   ready_first_ = (ready_first_ + 1) % size_;

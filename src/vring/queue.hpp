@@ -91,7 +91,8 @@ class queue {
     ++resets_;
   }
 
-  // After stop(), when the device has ended: a request that it never took, to be handed back to the driver as it came.
+  // While nothing is delivered: the oldest request that no device has taken, to be handed back to the driver as it
+  // came.
   std::optional<request_id> withdraw();
 
   bool stopped() const { return stopped_; }
