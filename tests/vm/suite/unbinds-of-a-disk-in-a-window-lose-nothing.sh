@@ -9,4 +9,4 @@
 # shellcheck source=tests/vm/suite-lib/rebinding.sh
 . "$tree/tests/vm/suite-lib/rebinding.sh"
 
-rebind_under_load 20 ,access=window
+rebind_under_load 10 ,access=window
