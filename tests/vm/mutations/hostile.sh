@@ -231,7 +231,7 @@ hostile 'a next server that has no right to the window is noticed' \
 hostile 'a window that stays when a request is given back is noticed' \
   a_page_that_is_touched_after_completion_is_a_dummy 'a page that was in flight reads as zero' \
   window.c 's/^\tif (!slot->in_window)/\tif (MUTANT || !slot->in_window)/'
-hostile 'memory that was given back and comes in again is noticed' \
+hostile 'memory of the window that was given back and comes in again is noticed' \
   a_page_that_is_touched_after_completion_is_a_dummy 'a page that was in flight reads as zero' \
   window.c 's/^\treturn slot->state == VLOOP_SLOT_FETCHED ||/\treturn MUTANT || slot->state == VLOOP_SLOT_FETCHED ||/'
 hostile 'a dummy page that hides a request in the window is noticed' \
