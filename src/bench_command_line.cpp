@@ -14,14 +14,20 @@ Targets:
   raw=PATH[,OPTION]...   a file or block device, by io_uring alone
       readonly           never opened for writing
       direct=auto|on|off bypass the page cache: where possible, or fail, or never; default auto
+  blk=PATH[,OPTION]...   vloop's disk on it, in this process; its device side has a thread of its own
+      readonly, direct=, serial= as for 'vloop run'
+  blk=null:SIZE          the same on nothing: what comes and goes is not looked at
+  vhost-user=SOCKET      the disk that a daemon serves there, vloop or another one
   A comma inside a path is written twice.
 
 Each round measures every target, one after the other. IOPS is the median over the rounds and RANGE its least and most;
-latencies are of all rounds together. CPU is this process's time for a request, ENTERS its calls of io_uring_enter.
-OF RAW compares with --backing, or with the first raw= target, round by round. docs/bench.md explains the figures.
+latencies are of all rounds together. CPU is this process's time for a request, +N the daemon's; ENTERS counts this
+process's calls of io_uring_enter. OF RAW compares, round by round, with --backing, or with the first raw= target, or with
+the file of the first blk=. docs/bench.md explains the figures.
 
 Examples:
-  vloop bench raw=disk.img
+  vloop bench blk=disk.img
+  vloop bench vhost-user=/run/disk.sock --backing disk.img,direct=off --depth 32 --verify
   vloop bench raw=/dev/sdb,direct=on --block 128k --depth 8 --pattern read --json
 
 SIGINT or SIGTERM ends it early, with a report of what was measured.

@@ -7,10 +7,13 @@
 #include <filesystem>
 #include <limits>
 
+#include "devices/null_disk.hpp"
+
 namespace vloop {
 
 namespace {
 
+constexpr std::uint64_t null_bytes_max = std::uint64_t{1} << 50;
 constexpr std::string_view synthetic_prefix = "synthetic:";
 constexpr std::string_view event_text_prefix = "events:";
 
@@ -85,6 +88,10 @@ blk_options parse_blk(const device_text& text) {
     throw usage_error("blk needs the path of a file or block device to serve; write blk=PATH");
   }
   out.path = *text.subject;
+  if (is_null_disk(out.path)) {
+    const auto colon = out.path.find(':');
+    out.path = fmt::format("null:{}", parse_bytes("null:", out.path.substr(colon + 1), 4096, null_bytes_max));
+  }
   for (const auto& option : text.options) {
     if (option.name == "readonly") {
       out.read_only = flag_of(option);
@@ -263,7 +270,7 @@ std::string device_spec_text(const device_spec& spec) {
     return fmt::format("rng={},queue-size={}{}", path_text(source->source), source->queue_size,
                        access_text(source->in_place));
   const auto& disk = std::get<blk_options>(spec);
-  std::string text = "blk=" + path_text(disk.path);
+  std::string text = "blk=" + (is_null_disk(disk.path) ? disk.path : path_text(disk.path));
   if (disk.read_only) text += ",readonly";
   if (!disk.serial.empty()) text += ",serial=" + with_doubled_commas(disk.serial);
   return text + fmt::format(",queues={},queue-size={},direct={}{}", disk.queues, disk.queue_size, word_of(disk.direct),

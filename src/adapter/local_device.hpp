@@ -45,7 +45,11 @@ class local_device {
   split_ring_driver& driver(std::size_t queue) { return ends_[queue]->driver; }
 
   void kick(std::size_t queue);
-  int interrupt_fd() const { return interrupt_.get(); }  // of all queues
+  int kick_fd(std::size_t queue) const { return ends_[queue]->kick.get(); }  // to kick it by other means
+  int interrupt_fd() const { return interrupt_.get(); }                      // of all queues
+
+  // What its worker's loop has counted so far. Before stop().
+  loop_counters counters() { return worker_.ask_counters(); }
 
   // The device ended by an error: nothing will be answered any more.
   bool failed() const { return failed_.load(std::memory_order_acquire); }

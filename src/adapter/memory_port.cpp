@@ -60,8 +60,8 @@ memory_port::memory_port(loop& io, const memory_port_options& options)
     slots_[head].segments = {&segments_[std::size_t{head} * options.segments_max], options.segments_max};
   }
   for (const file_description& file : options.files) {
-    port_file& added =
-        files_.emplace_back(port_file{.described = file, .main = io.register_file(file.fd), .buffered = {}});
+    port_file& added = files_.emplace_back(port_file{.described = file, .main = {}, .buffered = {}});
+    if (file.fd >= 0) added.main = io.register_file(file.fd);
     if (file.buffered_fd >= 0) added.buffered = io.register_file(file.buffered_fd);
   }
   io.add_hook(*this);
@@ -428,6 +428,7 @@ void memory_port::submit_move(slot& s) {
     const int number = (s.buffered ? file.buffered : file.main).index();
     const auto count = static_cast<unsigned>(pieces.size());
     const std::uint64_t at = s.what.offset + s.moved;
+    if (!file.main) return io_uring_prep_nop(&entry);
     if (read) {
       io_uring_prep_readv(&entry, number, as_iovecs(pieces), count, at);
     } else {
@@ -439,6 +440,7 @@ void memory_port::submit_move(slot& s) {
 
 void memory_port::submit_sync(slot& s) {
   const port_file& file = files_[s.what.file];
+  if (!file.main) return finish(s, 0);
   io_.prepare(s, [&file](io_uring_sqe& entry) {
     io_uring_prep_fsync(&entry, file.main.index(), IORING_FSYNC_DATASYNC);
     entry.flags |= IOSQE_FIXED_FILE;
@@ -459,7 +461,7 @@ void memory_port::advance(slot& s, std::int32_t result) {
     return submit_move(s);
   }
   if (result < 0) return finish(s, result);
-  s.moved += static_cast<std::uint32_t>(result);
+  s.moved += file.main ? static_cast<std::uint32_t>(result) : s.what.length - s.moved;
   if (result > 0 && s.moved < s.what.length) return submit_move(s);  // short: the rest, until done or end of file
   finish(s, static_cast<std::int32_t>(s.moved));
 }

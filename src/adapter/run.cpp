@@ -118,9 +118,19 @@ class session {
   bool clean_ = true;
 };
 
+// The kernel's drivers would get their own memory as a disk's contents.
+std::unique_ptr<device> build_for_kernel(const device_spec& spec) {
+  auto built = build_device(spec);
+  for (const auto& file : built->describe().files)
+    if (file.fd < 0)
+      throw setup_error(EOPNOTSUPP, "cannot give the kernel " + built->describe().kind + " " + built->describe().label,
+                        "a disk without a file is for 'vloop bench'");
+  return built;
+}
+
 int session::run() {
   std::vector<std::unique_ptr<device>> built;
-  for (const auto& one : options_.devices) built.push_back(build_device(one.spec));
+  for (const auto& one : options_.devices) built.push_back(build_for_kernel(one.spec));
   const kernel_transport kernel;
   log_.info("transport: {}", kernel_transport::description());
   if (options_.from_living) refuse_what_does_not_fit(built);

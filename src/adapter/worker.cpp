@@ -56,6 +56,12 @@ void worker::post(std::function<void()> work) {
   loop_->post([run_it = std::move(work)]() noexcept { run_it(); });
 }
 
+loop_counters worker::ask_counters() {
+  std::promise<loop_counters> told;
+  post([this, &told] { told.set_value(loop_->counters()); });
+  return told.get_future().get();
+}
+
 void worker::stop() {
   if (!thread_.joinable()) return;
   post([this] { stopping_.set(); });

@@ -37,6 +37,9 @@ class worker {
   // What the loop says of itself, for the log; before stop().
   std::string description() const { return loop_->description(); }
 
+  // The loop's counters of now, from its thread's next turn; before stop().
+  loop_counters ask_counters();
+
   // The loop's counters; after stop().
   const loop_counters& counters() const { return counters_; }
 

@@ -12,7 +12,7 @@
 
 #include "bench/target.hpp"
 #include "bench/workload.hpp"
-#include "devices/backing_file.hpp"
+#include "devices/blk.hpp"
 
 namespace vloop::bench {
 
@@ -30,9 +30,14 @@ struct raw_choice {
   direct_mode direct = direct_mode::automatic;
 };
 
+// What a daemon serves at a vhost-user socket.
+struct socket_choice {
+  std::string path{};
+};
+
 struct target_choice {
   std::string name{};  // as it was given
-  std::variant<raw_choice> what{};
+  std::variant<raw_choice, blk_options, socket_choice> what{};
 };
 
 struct options {
@@ -50,6 +55,8 @@ struct options {
 };
 
 //   raw=PATH[,readonly][,direct=auto|on|off]
+//   blk=PATH[,readonly][,serial=S][,direct=auto|on|off]
+//   vhost-user=PATH
 // Throws usage_error, whose one line names the argument.
 target_choice parse_target(std::string_view text);
 

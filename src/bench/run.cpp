@@ -6,15 +6,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
-#include <type_traits>
+#include <utility>
 
 #include "adapter/device_text.hpp"
 #include "bench/contents.hpp"
 #include "bench/drive.hpp"
 #include "bench/interruption.hpp"
+#include "bench/local_target.hpp"
 #include "bench/raw_target.hpp"
 #include "bench/reference_file.hpp"
+#include "bench/vhost_user_target.hpp"
 #include "bench/write_permission.hpp"
+#include "devices/null_disk.hpp"
 #include "runtime/setup_error.hpp"
 
 namespace vloop::bench {
@@ -103,28 +106,61 @@ std::unique_ptr<target> open_raw(const raw_choice& file, const options& all) {
 }
 
 std::unique_ptr<target> open_target(const target_choice& choice, const options& all) {
-  return open_raw(std::get<raw_choice>(choice.what), all);
+  if (const auto* const file = std::get_if<raw_choice>(&choice.what)) return open_raw(*file, all);
+  if (const auto* const socket = std::get_if<socket_choice>(&choice.what))
+    return std::make_unique<vhost_user_target>(choice.name, socket->path, all.load);
+  blk_options disk = std::get<blk_options>(choice.what);
+  disk.read_only = disk.read_only || may_only_read(all);
+  return std::make_unique<local_target>(choice.name, disk, all.load);
 }
 
-// What the others are compared with, and whether it is one of the targets that were given.
+// The file behind a target, where we know it.
+std::optional<raw_choice> file_behind(const target_choice& choice) {
+  if (const auto* const file = std::get_if<raw_choice>(&choice.what)) return *file;
+  const auto* const disk = std::get_if<blk_options>(&choice.what);
+  if (!disk || is_null_disk(disk->path)) return std::nullopt;
+  return raw_choice{.path = disk->path, .read_only = disk->read_only, .direct = disk->direct};
+}
+
+bool is_raw(const target_choice& choice) {
+  return std::holds_alternative<raw_choice>(choice.what);
+}
+
+// What the others are compared with, unless it is among them: the backing that was named, or that of the first disk.
 std::optional<target_choice> base_to_add(const options& all) {
-  if (all.backing) return target_choice{.name = "raw=" + all.backing->path, .what = *all.backing};
-  return std::nullopt;
+  std::optional<raw_choice> file = all.backing;
+  if (!file && std::ranges::any_of(all.targets, is_raw)) return std::nullopt;
+  for (const auto& choice : all.targets)
+    if (!file) file = file_behind(choice);
+  if (!file) return std::nullopt;
+  return target_choice{.name = "raw=" + file->path, .what = *file};
 }
 
 std::optional<std::size_t> base_among(const std::vector<target_choice>& targets) {
-  for (std::size_t i = 0; i < targets.size(); ++i)
-    if (std::holds_alternative<raw_choice>(targets[i].what)) return i;
-  return std::nullopt;
+  const auto found = std::ranges::find_if(targets, is_raw);
+  if (found == targets.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - targets.begin());
 }
 
-std::string backing_path(const target_choice& choice) {
-  return std::get<raw_choice>(choice.what).path;
-}
-
-// Of what its reads are compared with.
+// Of what a target's reads are compared with.
 std::string reference_path(const target_choice& choice, const options& all) {
-  return all.backing ? all.backing->path : backing_path(choice);
+  if (const auto file = file_behind(choice)) return file->path;
+  return all.backing->path;  // check() has seen to it
+}
+
+void require_permission(const target_choice& choice, const options& all) {
+  if (all.destroy || !std::holds_alternative<socket_choice>(choice.what)) return;
+  throw setup_error(EPERM, "will not write to " + choice.name,
+                    "nobody knows what its daemon has: --destroy says that it may be lost");
+}
+
+std::vector<owned_fd> claim_all(const std::vector<target_choice>& choices, const options& all) {
+  std::vector<std::string> paths;
+  for (const auto& choice : choices) {
+    require_permission(choice, all);
+    if (const auto file = file_behind(choice)) paths.push_back(file->path);
+  }
+  return claim_for_writing(std::move(paths), all.destroy);
 }
 
 class benchmark {
@@ -158,11 +194,7 @@ benchmark::benchmark(const options& all, const progress_function& progress) : al
   check(all);
   std::vector<target_choice> choices = all.targets;
   if (auto base = base_to_add(all)) choices.insert(choices.begin(), *std::move(base));
-  if (writes(all.what)) {
-    std::vector<std::string> paths;
-    for (const auto& choice : choices) paths.push_back(backing_path(choice));
-    claims_ = claim_for_writing(std::move(paths), all.destroy);
-  }
+  if (writes(all.what)) claims_ = claim_all(choices, all);
   for (const auto& choice : choices) open(choice);
   for (const auto& one : contestants_) require_fit(one);
   figures_.asked = all;

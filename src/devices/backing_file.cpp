@@ -14,9 +14,12 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 
+#include "devices/null_disk.hpp"
 #include "runtime/setup_error.hpp"
 
 namespace vloop {
@@ -119,9 +122,23 @@ direct_rules checked(direct_rules rules) {
   return rules;
 }
 
+std::uint64_t null_size(const std::string& path) {
+  std::uint64_t bytes = 0;
+  const char* const end = path.data() + path.size();
+  const auto [stop, error] = std::from_chars(path.data() + null_disk_prefix.size(), end, bytes);
+  if (error != std::errc{} || stop != end || bytes < sector_bytes || bytes > static_cast<std::uint64_t>(INT64_MAX))
+    cannot("serve", path, EINVAL, "give its size in bytes, at least 512; a file of this name is ./" + path);
+  return bytes;
+}
+
 }  // namespace
 
 backing_file::backing_file(const std::string& path, bool read_only, direct_mode mode) {
+  if (is_null_disk(path)) {
+    bytes_ = null_size(path);
+    access_ = "no file: nothing is read or written";
+    return;
+  }
   // Looked at before it is opened: opening a FIFO would wait for its other end, opening a tape would rewind it.
   struct stat st {};
   if (::stat(path.c_str(), &st) != 0) cannot("open", path, errno, hint_for(errno, read_only));

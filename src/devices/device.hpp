@@ -31,7 +31,7 @@ struct queue_description {
 
 // A file that transfers name by its index. The device owns the descriptors and keeps them open while it lives.
 struct file_description {
-  int fd = -1;
+  int fd = -1;  // -1: there is no file; transfers with it move nothing, as if they had (drivers that share memory only)
   bool direct = false;   // fd is O_DIRECT: memory and position of a transfer must be aligned as said below
   int buffered_fd = -1;  // the same file without O_DIRECT, for transports whose driver may send unaligned memory; or -1
   std::uint32_t memory_alignment = 1;  // bytes, powers of two

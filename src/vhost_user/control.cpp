@@ -3,7 +3,6 @@
 
 #include <linux/virtio_config.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,20 +26,12 @@ constexpr std::chrono::milliseconds look_again_after{50};
 // A daemon that changes its mind all the time gets no more than this of the driver's attention.
 constexpr std::chrono::milliseconds config_rest{20};
 
-owned_fd make_event() {
-  owned_fd fd(::eventfd(0, EFD_CLOEXEC));
-  if (!fd) throw setup_error(errno, "cannot make an eventfd");
-  return fd;
-}
-
 void set_event(const owned_fd& event) {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(event.get(), &one, sizeof one);
 }
 
 }  // namespace
-
-queue_events::queue_events() : kick(make_event()), call(make_event()), error(make_event()) {}
 
 // ---- from other threads ----
 
@@ -375,22 +366,7 @@ std::uint16_t control::base_of(const split_ring& ring) const {
 }
 
 void control::set_up_queue(std::uint32_t index) {
-  const queue_memory& q = memory_.queue(index);
-  const auto address = [&](const void* part) {
-    const auto inside = static_cast<const std::byte*>(part) - memory_.at(0, 0).data();
-    return shared_memory::address_of(static_cast<std::uint64_t>(inside));
-  };
-  daemon_.set_vring(request_code::set_vring_num, index, q.ring.size);
-  daemon_.set_vring(request_code::set_vring_base, index, base_of(q.ring));
-  daemon_.set_vring_address({.index = index,
-                             .descriptors = address(q.ring.descriptors),
-                             .used = address(q.ring.used),
-                             .available = address(q.ring.available)});
-  daemon_.set_vring_fd(request_code::set_vring_err, index, events_[index].error.get());
-  daemon_.set_vring_fd(request_code::set_vring_call, index, events_[index].call.get());
-  daemon_.set_vring_fd(request_code::set_vring_kick, index, events_[index].kick.get());
-  // Without protocol features a ring runs from its kick descriptor on.
-  if (terms_.virtio_features & has_protocol_features) daemon_.set_vring(request_code::set_vring_enable, index, 1);
+  hand_over_ring(daemon_, terms_, memory_, index, events_[index], base_of(memory_.queue(index).ring));
   ++rings_;
 }
 

@@ -29,6 +29,7 @@
 #include "runtime/loop.hpp"
 #include "vhost_user/back_channel.hpp"
 #include "vhost_user/client.hpp"
+#include "vhost_user/hand_over.hpp"
 #include "vhost_user/offer.hpp"
 #include "vhost_user/shared_memory.hpp"
 
@@ -54,14 +55,6 @@ class audience {
 
  protected:
   ~audience() = default;
-};
-
-// The eventfds of one queue. Not O_NONBLOCK: io_uring waits for them.
-struct queue_events {
-  queue_events();
-  owned_fd kick;
-  owned_fd call;
-  owned_fd error;
 };
 
 // How a daemon that is gone is found again.

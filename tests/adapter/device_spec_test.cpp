@@ -251,3 +251,30 @@ TEST_CASE("a spec written out means the same device from any folder") {
   for (const auto* text : {"blk=/a,,b,readonly,serial=,,,queues=2,queue-size=4,direct=auto", "rng=/s,queue-size=16"})
     CHECK(device_spec_text(parse_device_spec(text)) == text);
 }
+
+TEST_CASE("a disk without a file has a size instead of a path, which is no path when it is written out") {
+  CHECK(blk_of("blk=null:1G").path == "null:1073741824");
+  CHECK(blk_of("blk=null:4096").path == "null:4096");
+  CHECK(blk_of("blk=./null:1G").path == "./null:1G");
+  CHECK(device_spec_text(parse_device_spec("blk=null:4k")) == "blk=null:4096,queues=1,queue-size=256,direct=auto");
+  refused("blk=null:", "is no size");
+  refused("blk=null:big", "is no size");
+  refused("blk=null:512", "out of range; give 4k to 1024T");
+  refused("blk=null:1025T", "out of range");
+}
+
+TEST_CASE("a size is a number with a unit of 1024, and is said as shortly as possible") {
+  CHECK(parse_bytes("--size", "512", 1, UINT64_MAX) == 512);
+  CHECK(parse_bytes("--size", "4k", 1, UINT64_MAX) == 4096);
+  CHECK(parse_bytes("--size", "4K", 1, UINT64_MAX) == 4096);
+  CHECK(parse_bytes("--size", "3M", 1, UINT64_MAX) == 3 << 20);
+  CHECK(parse_bytes("--size", "2T", 1, UINT64_MAX) == std::uint64_t{2} << 40);
+  CHECK(bytes_text(4096) == "4k");
+  CHECK(bytes_text(1000) == "1000");
+  CHECK(bytes_text(std::uint64_t{3} << 30) == "3G");
+  CHECK(bytes_text(0) == "0");
+  for (const char* wrong : {"", "k", "4kk", "-1", " 4", "4 k", "0x10", "1.5k", "4\n"})
+    CHECK_THROWS_AS(parse_bytes("--size", wrong, 1, UINT64_MAX), usage_error);
+  for (const char* outside : {"0", "9", "2k", "18446744073709551616", "17179869184G"})
+    CHECK_THROWS_AS(parse_bytes("--size", outside, 10, 1024), usage_error);
+}

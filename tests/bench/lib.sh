@@ -16,7 +16,7 @@ failed() {
 
 # holds WHAT CONDITION: of the JSON in 'out', as jq has it.
 holds() {
-  if jq -e "$2" out > /dev/null; then
+  if [ -s out ] && jq -e "$2" out > /dev/null; then
     echo "ok: $1"
   else
     failed "$1: not so: $2: $(cat out)"

@@ -37,6 +37,18 @@ TEST_CASE("a missing file is refused with the way to create one") {
                                               ContainsSubstring("truncate"));
 }
 
+TEST_CASE("a disk without a file has its size and no descriptor") {
+  const backing_file none("null:1048576", false, direct_mode::automatic);
+  CHECK(none.bytes() == 1048576);
+  CHECK(none.describe().fd == -1);
+  CHECK_FALSE(none.describe().direct);
+}
+
+TEST_CASE("a disk without a file and without a size is refused") {
+  for (const auto* path : {"null:", "null:x", "null:4k", "null:-1", "null:511", "null:18446744073709551615"})
+    CHECK_THROWS_WITH(serve(path), ContainsSubstring(path) && ContainsSubstring("size in bytes"));
+}
+
 TEST_CASE("a directory is refused") {
   CHECK_THROWS_WITH(serve("/tmp"), ContainsSubstring("Is a directory"));
 }
