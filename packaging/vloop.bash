@@ -33,6 +33,22 @@ _vloop_specs() {
   esac
 }
 
+# What may stand for a target of bench.
+_vloop_targets() {
+  local word=$1 path
+  case $word in
+    raw=*,*) compgen -P "${word%,*}," -W 'readonly direct=auto direct=on direct=off' -- "${word##*,}" ;;
+    blk=*,*) compgen -P "${word%,*}," -W 'readonly serial= direct=auto direct=on direct=off' -- "${word##*,}" ;;
+    raw=* | blk=* | vhost-user=*)
+      compgen -f -- "${word#*=}" | while IFS= read -r path; do
+        [ -d "$path" ] && path+=/
+        printf '%s=%s\n' "${word%%=*}" "${path//,/,,}"
+      done
+      ;;
+    *) compgen -W 'raw= blk= blk=null: vhost-user=' -- "$word" ;;
+  esac
+}
+
 # _vloop_words CURRENT OPTION...: options, or the devices there are for the commands that take one.
 _vloop_words() {
   local cur=$1 device
@@ -66,7 +82,16 @@ _vloop() {
       mapfile -t COMPREPLY < <(compgen -W 'fail queue reissue fail-fast' -- "$cur")
       return
       ;;
+    --pattern)
+      mapfile -t COMPREPLY < <(compgen -W 'read write randread randwrite mixed' -- "$cur")
+      return
+      ;;
+    --backing)
+      mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+      return
+      ;;
     --threads | --poll | --grace | --timeout) return ;;
+    --block | --depth | --queues | --duration | --count | --warm-up | --rounds | --seed) return ;;
   esac
   case " ${words[*]:1:cword-1} " in
     *' run '*)
@@ -74,8 +99,20 @@ _vloop() {
     *' recover '*)
       _vloop_words "$cur" --device --threads --poll --log-level --json --all --take-over --timeout --help ;;
     *' stop '*) _vloop_words "$cur" --force --timeout --help ;;
+    *' bench '*)
+      if [[ $cur == -* ]]; then
+        _vloop_words "$cur" --pattern --block --depth --queues --duration --count --warm-up --rounds --backing --verify \
+          --seed --destroy --json --help
+      else
+        mapfile -t COMPREPLY < <(_vloop_targets "$cur")
+        compopt -o nospace
+        if [[ $COMP_WORDBREAKS == *=* && $cur == *=* ]]; then
+          COMPREPLY=("${COMPREPLY[@]#"${cur%"${cur##*=}"}"}")
+        fi
+      fi
+      ;;
     *' list '*) _vloop_words "$cur" --json --help ;;
-    *) mapfile -t COMPREPLY < <(compgen -W 'run list recover stop --help --version' -- "$cur") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W 'run list recover stop bench --help --version' -- "$cur") ;;
   esac
 }
 

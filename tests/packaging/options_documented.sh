@@ -7,7 +7,7 @@
 set -eu
 
 help=$("$1" run --help)
-commands='run list recover stop'
+commands='run list recover stop bench'
 missing=0
 
 for command in $commands; do
