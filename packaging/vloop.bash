@@ -5,12 +5,18 @@
 _vloop_specs() {
   local word=$1 path
   case $word in
-    blk=*,*) compgen -P "${word%,*}," -W 'readonly serial= queues= queue-size= direct=auto direct=on direct=off access=mover access=window' -- "${word##*,}" ;;
-    rng,* | rng=*,*) compgen -P "${word%,*}," -W 'queue-size= access=mover access=window' -- "${word##*,}" ;;
+    *,listen=*)
+      compgen -f -- "${word##*,listen=}" | while IFS= read -r path; do
+        [ -d "$path" ] && path+=/
+        printf '%s,listen=%s\n' "${word%,listen=*}" "${path//,/,,}"
+      done
+      ;;
+    blk=*,*) compgen -P "${word%,*}," -W 'readonly serial= queues= queue-size= direct=auto direct=on direct=off access=mover access=window listen= socket-mode=' -- "${word##*,}" ;;
+    rng,* | rng=*,*) compgen -P "${word%,*}," -W 'queue-size= access=mover access=window listen= socket-mode=' -- "${word##*,}" ;;
     vhost-user=*,*) compgen -P "${word%,*}," -W 'type= queues= queue-size= reconnect=' -- "${word##*,}" ;;
-    input=/*,*) compgen -P "${word%,*}," -W 'grab shared queue-size=' -- "${word##*,}" ;;
-    input=synthetic:*,*) compgen -P "${word%,*}," -W 'rate= count= queue-size=' -- "${word##*,}" ;;
-    input=events:*,*) compgen -P "${word%,*}," -W 'queue-size=' -- "${word##*,}" ;;
+    input=/*,*) compgen -P "${word%,*}," -W 'grab shared queue-size= listen= socket-mode=' -- "${word##*,}" ;;
+    input=synthetic:*,*) compgen -P "${word%,*}," -W 'rate= count= queue-size= listen= socket-mode=' -- "${word##*,}" ;;
+    input=events:*,*) compgen -P "${word%,*}," -W 'queue-size= listen= socket-mode=' -- "${word##*,}" ;;
     input=events:*)
       compgen -f -- "${word#*:}" | while IFS= read -r path; do
         [ -d "$path" ] && path+=/
@@ -86,7 +92,7 @@ _vloop() {
       mapfile -t COMPREPLY < <(compgen -W 'read write randread randwrite mixed' -- "$cur")
       return
       ;;
-    --backing)
+    --backing | --listen)
       mapfile -t COMPREPLY < <(compgen -f -- "$cur")
       return
       ;;
@@ -95,7 +101,7 @@ _vloop() {
   esac
   case " ${words[*]:1:cword-1} " in
     *' run '*)
-      _vloop_words "$cur" --device --threads --poll --log-level --json --recoverable --on-exit --grace --resume --help ;;
+      _vloop_words "$cur" --device --threads --poll --log-level --json --recoverable --on-exit --grace --resume --listen --help ;;
     *' recover '*)
       _vloop_words "$cur" --device --threads --poll --log-level --json --all --take-over --timeout --help ;;
     *' stop '*) _vloop_words "$cur" --force --timeout --help ;;

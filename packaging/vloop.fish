@@ -6,21 +6,22 @@ function __vloop_specs
     switch $word
         case 'blk=*,*'
             set -l head (string replace -r '[^,]*$' '' -- $word)
-            printf '%s\n' $head{readonly,serial=,queues=,queue-size=,direct=auto,direct=on,direct=off,access=mover,access=window}
+            printf '%s\n' $head{readonly,serial=,queues=,queue-size=,direct=auto,direct=on,direct=off,access=mover,access=window,listen=,socket-mode=}
         case 'rng*,*'
             set -l head (string replace -r '[^,]*$' '' -- $word)
-            printf '%s\n' $head{queue-size=,access=mover,access=window}
+            printf '%s\n' $head{queue-size=,access=mover,access=window,listen=,socket-mode=}
         case 'vhost-user=*,*'
             set -l head (string replace -r '[^,]*$' '' -- $word)
             printf '%s\n' $head{type=,queues=,queue-size=,reconnect=}
         case 'input=/*,*'
             set -l head (string replace -r '[^,]*$' '' -- $word)
-            printf '%s\n' $head{grab,shared,queue-size=}
+            printf '%s\n' $head{grab,shared,queue-size=,listen=,socket-mode=}
         case 'input=synthetic:*,*'
             set -l head (string replace -r '[^,]*$' '' -- $word)
-            printf '%s\n' $head{rate=,count=,queue-size=}
+            printf '%s\n' $head{rate=,count=,queue-size=,listen=,socket-mode=}
         case 'input=events:*,*'
-            printf '%squeue-size=\n' (string replace -r '[^,]*$' '' -- $word)
+            set -l head (string replace -r '[^,]*$' '' -- $word)
+            printf '%s\n' $head{queue-size=,listen=,socket-mode=}
         case 'input=events:*'
             for path in (__fish_complete_path (string replace -r '^[^:]*:' '' -- $word))
                 echo input=events:(string replace -a , ,, -- $path)
@@ -79,6 +80,7 @@ complete -c vloop -n '__fish_seen_subcommand_from run' -l recoverable -d 'The de
 complete -c vloop -n '__fish_seen_subcommand_from run' -l on-exit -x -a 'fail queue reissue fail-fast' -d 'What becomes of them when it ends'
 complete -c vloop -n '__fish_seen_subcommand_from run' -l grace -x -d 'How long requests wait for the next server'
 complete -c vloop -n '__fish_seen_subcommand_from run' -l resume -d 'Take up recoverable devices of the same spec'
+complete -c vloop -n '__fish_seen_subcommand_from run' -l listen -r -d 'Serve machines that connect to this socket'
 complete -c vloop -n $by_id -a '(__vloop_devices)' -d Device
 complete -c vloop -n $by_id -l timeout -x -d 'How long to wait'
 complete -c vloop -n '__fish_seen_subcommand_from recover' -l all -d 'All devices that are deserted'

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <vector>
 
+#include "adapter/listen_options.hpp"
 #include "adapter/recovery_terms.hpp"
 #include "bench_command_line.hpp"
 
@@ -48,6 +49,11 @@ Devices:
       queue-size=N       entries of each ring, a power of two from 4 to 1024; default 128, rng 8,
                          input, sound and can 64
       reconnect=SECONDS  how long to wait for a daemon that died, 1 to 3600; default: not at all
+  With each but vhost-user:
+      listen=PATH        serve what connects to this unix socket: QEMU, Cloud Hypervisor, crosvm, libblkio; the module is
+                         not needed then. fd:N is a socket that was opened for vloop. See docs/vhost-user.md
+      socket-mode=OCTAL  who may connect; default 660
+      queue-size=N       of blk with listen: at most that of the machine; default 128
   A comma inside a path is written twice.
 
 When this process ends without having removed its devices (--on-exit):
@@ -61,11 +67,12 @@ Examples:
   vloop run --device blk=disk.img,queues=4,serial=scratch --device rng
   vloop run --device input=synthetic:mouse,rate=200
   vloop run --device vhost-user=/run/disk.sock
+  vloop run --device blk=disk.img --listen /run/vm/disk.sock
   vloop run --device blk=/dev/sdb,readonly,direct=on --threads 2 --json
   vloop run --device blk=disk.img --recoverable --grace 50s
 
 SIGINT or SIGTERM stops it: what was taken is finished, then the devices are removed, recoverable or not. A second
-signal does not wait.
+signal does not wait. SIGUSR1: disks whose file has another size get that.
 Exit status: 0 stopped cleanly, or handed over; 1 something failed; 2 the command line is wrong.)";
 
 constexpr const char* recover_footer = R"(
@@ -99,6 +106,7 @@ Exit status: 0 gone; 1 not gone in time, or something failed; 2 the command line
 struct typed {
   std::vector<std::string> devices;
   std::vector<std::string> ids;
+  std::optional<std::string> listen;
   std::string log_level = "info";
   unsigned poll_us_max = static_cast<unsigned>(adapter::run_options{}.poll_max.count());
   bool recoverable = false;
@@ -139,6 +147,8 @@ shared_options declare_serving(CLI::App& app, typed& words, command_line& line) 
 shared_options declare_run(CLI::App& app, typed& words, command_line& line) {
   app.footer(run_footer);
   declare_devices(app, words, "A device to serve; may be given several times")->required();
+  app.add_option("--listen", words.listen, "Serve virtual machines that connect to this unix socket, or fd:N")
+      ->type_name("PATH");
   const auto shared = declare_serving(app, words, line);
   app.add_flag("--recoverable", words.recoverable, "The devices outlive this process; see 'vloop recover'");
   app.add_option("--on-exit", words.on_exit, "fail, queue, reissue or fail-fast; see below")->type_name("POLICY");
@@ -201,6 +211,21 @@ std::vector<device_spec> specs_of(const std::vector<std::string>& texts) {
   return specs;
 }
 
+// `vloop run`: for this kernel's drivers, or for front ends that connect.
+void look_at_devices(const typed& words, command_line& line) {
+  std::optional<adapter::listen_options> listens;
+  if (words.listen && words.devices.size() > 1)
+    throw usage_error("--listen is for one device; with several, give each its own listen=PATH");
+  if (words.listen) listens = adapter::parse_listen(*words.listen);
+  for (const auto& text : words.devices) {
+    auto request = adapter::parse_device_request(text, listens);
+    if (request.listen && (line.run.recovery.recoverable() || line.run.resume))
+      throw usage_error(
+          "--recoverable and --resume are for devices of this kernel; one that listens is connected to again");
+    line.run.devices.push_back({.spec = std::move(request.spec), .listen = std::move(request.listen)});
+  }
+}
+
 void look_at_serving(const typed& words, const shared_options& options, command_line& line) {
   line.run.level = log_level_of(words.log_level);
   line.run.poll_max = std::chrono::microseconds{words.poll_us_max};
@@ -250,7 +275,7 @@ command_line parse_command_line(int argc, char** argv, const std::string& versio
     line.what = command_line::command::run;
     look_at_serving(words, run_shared, line);
     line.run.recovery = parse_recovery_terms(words.recoverable, words.on_exit, words.grace);
-    for (auto& spec : specs_of(words.devices)) line.run.devices.push_back({std::move(spec)});
+    look_at_devices(words, line);
   } else if (recover.parsed()) {
     line.what = command_line::command::recover;
     look_at_serving(words, recover_shared, line);

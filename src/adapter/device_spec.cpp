@@ -248,16 +248,19 @@ bool is_serial(std::string_view serial) {
   return serial.size() <= serial_bytes_max && std::all_of(serial.begin(), serial.end(), printable);
 }
 
+device_spec device_spec_of(const device_text& text) {
+  if (text.kind == "blk") return parse_blk(text);
+  if (text.kind == "rng") return parse_rng(text);
+  if (text.kind == "input") return parse_input(text);
+  if (text.kind == "vhost-user") return parse_vhost_user(text);
+  throw usage_error(
+      fmt::format("there is no device {}; the devices are blk=PATH, rng, input=SOURCE and vhost-user=PATH",
+                  vloop::quoted(text.kind)));
+}
+
 device_spec parse_device_spec(std::string_view argument, std::string_view option) {
   try {
-    const auto text = split_device_text(argument);
-    if (text.kind == "blk") return parse_blk(text);
-    if (text.kind == "rng") return parse_rng(text);
-    if (text.kind == "input") return parse_input(text);
-    if (text.kind == "vhost-user") return parse_vhost_user(text);
-    throw usage_error(
-        fmt::format("there is no device {}; the devices are blk=PATH, rng, input=SOURCE and vhost-user=PATH",
-                    vloop::quoted(text.kind)));
+    return device_spec_of(split_device_text(argument));
   } catch (const usage_error& error) {
     throw usage_error(fmt::format("{} {}: {}", option, vloop::quoted(argument), error.what()));
   }

@@ -49,6 +49,9 @@ direct_mode parse_direct(const device_option& option);
 /// Throws usage_error, whose one line begins with where the argument stood and the argument itself.
 device_spec parse_device_spec(std::string_view text, std::string_view option = "--device");
 
+/// The same of an argument that is taken apart already; the line does not name it.
+device_spec device_spec_of(const device_text& text);
+
 /// The argument that gives the same device in any folder and any version: absolute paths, every option written out.
 std::string device_spec_text(const device_spec& spec);
 

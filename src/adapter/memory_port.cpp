@@ -288,21 +288,21 @@ void memory_port::plain::told(completion& done) noexcept {
 }
 
 void memory_port::go_on_taking() {
-  if (state_ != state::serving) return note_if_idle();
-  for (const std::uint16_t head : std::exchange(how_.again, {})) {
-    if (state_ != state::serving) break;
-    if (head >= ring_.size) {
-      broke(ring_error::bad_head);
-    } else {
-      take(head);
-    }
-  }
   take_available();
   note_if_idle();
 }
 
+// What a device before this one had taken. False: the ring is broken.
+bool memory_port::take_again() {
+  for (const std::uint16_t head : std::exchange(how_.again, {})) {
+    if (head >= ring_.size) return broke(ring_error::bad_head), false;
+    if (!take(head) || state_ != state::serving) return false;
+  }
+  return true;
+}
+
 void memory_port::take_available() {
-  if (state_ != state::serving) return;
+  if (state_ != state::serving || !take_again()) return;
   used_.refuse_kicks();
   // One queue's worth in a turn: a driver that offers as fast as we answer must not keep the loop from its others.
   for (std::uint16_t bound = ring_.size; bound > 0; --bound) {

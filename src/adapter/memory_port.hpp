@@ -174,6 +174,7 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
   void cancel_kick();
   void kick_polled();
   void kick_cancelled();
+  bool take_again();
   void take_available();
   void go_on_taking();
   bool take(std::uint16_t head);

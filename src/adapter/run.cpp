@@ -6,6 +6,7 @@
 #include "adapter/kernel_transport.hpp"
 #include "adapter/served_device.hpp"
 #include "adapter/stored_description.hpp"
+#include "adapter/vhost_user_server.hpp"
 #include "adapter/worker.hpp"
 #include "runtime/setup_error.hpp"
 
@@ -67,8 +68,7 @@ std::string spec_text_in(const std::string& description) {
 }
 
 // A recoverable device that was made of this very spec, and is not among `ours`.
-std::optional<std::uint32_t> same_device(const device_spec& spec,
-                                         const std::vector<std::unique_ptr<served_device>>& ours) {
+std::optional<std::uint32_t> same_device(const device_spec& spec, const std::vector<std::unique_ptr<service>>& ours) {
   const std::string wanted = device_spec_text(spec);
   for (const auto& there : list_devices()) {
     const bool is_ours =
@@ -96,7 +96,12 @@ class session {
  private:
   void start_workers(const std::vector<std::unique_ptr<device>>& built);
   void refuse_what_does_not_fit(const std::vector<std::unique_ptr<device>>& built) const;
-  void make_ours(const kernel_transport& kernel, std::vector<std::unique_ptr<device>> built);
+  bool all_listen() const;
+  void make_ours(std::vector<std::unique_ptr<device>> built);
+  std::unique_ptr<service> listening(const device_to_serve& wanted, std::unique_ptr<device> built);
+  std::unique_ptr<service> of_kernel(const kernel_transport& kernel, const device_to_serve& wanted,
+                                     std::unique_ptr<device> built);
+  service::listener told();
   std::string description_of(const device_spec& spec) const;
   void start_devices();
   void listen();
@@ -111,7 +116,8 @@ class session {
   driver_wait drivers_;
   asio::signal_set signals_;
   asio::steady_timer deadline_;
-  std::vector<std::unique_ptr<served_device>> devices_;
+  std::optional<kernel_transport> kernel_;  // if a device is for this kernel
+  std::vector<std::unique_ptr<service>> devices_;
   std::vector<std::unique_ptr<worker>> workers_;  // end before the devices that they serve
   std::exception_ptr failure_;
   int stops_asked_ = 0;
@@ -130,13 +136,15 @@ std::unique_ptr<device> build_for_kernel(const device_spec& spec) {
 
 int session::run() {
   std::vector<std::unique_ptr<device>> built;
-  for (const auto& one : options_.devices) built.push_back(build_for_kernel(one.spec));
-  const kernel_transport kernel;
-  log_.info("transport: {}", kernel_transport::description());
+  for (const auto& one : options_.devices)
+    built.push_back(one.listen ? build_device(one.spec) : build_for_kernel(one.spec));
+  if (!all_listen()) kernel_.emplace();
+  log_.info("transport: {}", kernel_ ? kernel_transport::description() : "vhost-user over unix sockets");
   if (options_.from_living) refuse_what_does_not_fit(built);
-  prepare_process(log_);
+  // Guests' memory is not ours to lock.
+  if (kernel_) prepare_process(log_);
   start_workers(built);
-  make_ours(kernel, std::move(built));
+  make_ours(std::move(built));
   listen();
   std::stop_callback on_stop(options_.stop, [this] { asio::post(main_, [this] { stop(); }); });
   // From here on devices exist whose driver may wait for us: no return but through their end.
@@ -159,7 +167,10 @@ void session::start_workers(const std::vector<std::unique_ptr<device>>& built) {
   const unsigned by_default = std::min(static_cast<unsigned>(built.size()), cores);
   loop_options options;
   options.spin_limit = options_.poll_max;
-  for (const auto& one : built) options.fixed_files += static_cast<std::uint32_t>(one->describe().queues.size());
+  // A queue registers itself, or each file twice, with and without O_DIRECT.
+  for (const auto& one : built)
+    options.fixed_files +=
+        static_cast<std::uint32_t>(one->describe().queues.size() * (1 + 2 * one->describe().files.size()));
   for (unsigned i = 0; i < (options_.threads ? options_.threads : by_default); ++i) {
     workers_.push_back(std::make_unique<worker>(i, options));
   }
@@ -179,18 +190,34 @@ void session::refuse_what_does_not_fit(const std::vector<std::unique_ptr<device>
 
 // All or nothing: if one throws, the others' descriptors are closed. New devices were not visible to any driver yet,
 // existing ones are deserted again.
-void session::make_ours(const kernel_transport& kernel, std::vector<std::unique_ptr<device>> built) {
+void session::make_ours(std::vector<std::unique_ptr<device>> built) {
   for (std::size_t i = 0; i < built.size(); ++i) {
     const auto& wanted = options_.devices[i];
-    const auto existing = options_.resume ? same_device(wanted.spec, devices_) : wanted.existing;
-    const auto now = std::chrono::steady_clock::now();
-    auto transport = existing ? kernel.attach(*existing, built[i]->describe(), options_.from_living)
-                              : kernel.create(built[i]->describe(), options_.recovery, description_of(wanted.spec));
-    devices_.push_back(std::make_unique<served_device>(
-        main_, log_, drivers_, std::move(built[i]), std::move(transport), existing ? std::optional(now) : std::nullopt,
-        served_device::listener{.there = options_.on_device,
-                                .ended = [this](std::exception_ptr failure) { device_ended(failure); }}));
+    devices_.push_back(wanted.listen ? listening(wanted, std::move(built[i]))
+                                     : of_kernel(*kernel_, wanted, std::move(built[i])));
   }
+}
+
+bool session::all_listen() const {
+  return std::ranges::all_of(options_.devices, [](const auto& one) { return one.listen.has_value(); });
+}
+
+service::listener session::told() {
+  return {.there = options_.on_device, .ended = [this](std::exception_ptr failure) { device_ended(failure); }};
+}
+
+std::unique_ptr<service> session::listening(const device_to_serve& wanted, std::unique_ptr<device> built) {
+  return std::make_unique<vhost_user_server>(main_, log_, std::move(built), *wanted.listen, told());
+}
+
+std::unique_ptr<service> session::of_kernel(const kernel_transport& kernel, const device_to_serve& wanted,
+                                            std::unique_ptr<device> built) {
+  const auto existing = options_.resume ? same_device(wanted.spec, devices_) : wanted.existing;
+  const auto now = std::chrono::steady_clock::now();
+  auto transport = existing ? kernel.attach(*existing, built->describe(), options_.from_living)
+                            : kernel.create(built->describe(), options_.recovery, description_of(wanted.spec));
+  return std::make_unique<served_device>(main_, log_, drivers_, std::move(built), std::move(transport),
+                                         existing ? std::optional(now) : std::nullopt, told());
 }
 
 // For a device that is not recoverable it only tells what is served, and may be missing.
@@ -215,10 +242,12 @@ void session::listen() {
   if (!options_.handle_signals) return;
   signals_.add(SIGINT);
   signals_.add(SIGTERM);
-  signals_.async_wait([this](const std::error_code& error, int) {
+  signals_.add(SIGUSR1);
+  signals_.async_wait([this](const std::error_code& error, int signal) {
     if (error) return;
     listen();
-    stop();
+    if (signal != SIGUSR1) return stop();
+    for (auto& one : devices_) one->look_again();
   });
 }
 
@@ -242,7 +271,7 @@ void session::force() {
   deadline_.expires_after(forced_stop_max);
   deadline_.async_wait([this](const std::error_code& cancelled) {
     if (cancelled) return;
-    log_.error("the kernel still waits for a backing file; giving up on a clean end");
+    log_.error("a backing file is still waited for; giving up on a clean end");
     if (options_.on_stuck) options_.on_stuck();
   });
 }

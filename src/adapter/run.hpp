@@ -13,6 +13,7 @@
 
 #include "adapter/device_spec.hpp"
 #include "adapter/kernel_transport.hpp"
+#include "adapter/listen_options.hpp"
 #include "adapter/recovery_terms.hpp"
 
 namespace vloop::adapter {
@@ -23,15 +24,16 @@ enum class log_level : std::uint8_t { trace, debug, info, warn, error };
 struct device_there {
   std::string kind;    ///< "blk", "rng"
   std::string label;   ///< the path it serves
-  std::string id;      ///< "vloop0"
-  std::string virtio;  ///< its name on the virtio bus: "virtio3"
-  std::string node;    ///< "/dev/vda"; empty if no driver took it
+  std::string id;      ///< "vloop0"; empty if it listens
+  std::string virtio;  ///< its name on the virtio bus: "virtio3"; empty if it listens
+  std::string node;    ///< "/dev/vda", or where it listens; empty if no driver took it
   bool late = false;   ///< told before, with another node or none
 };
 
 struct device_to_serve {
   device_spec spec;
   std::optional<std::uint32_t> existing = {};  ///< N of vloopN, whose server this process becomes; none: a new device
+  std::optional<listen_options> listen = {};   ///< for front ends that connect there, instead of this kernel's drivers
 };
 
 struct run_options {
@@ -46,13 +48,14 @@ struct run_options {
   std::function<void(const device_there&)> on_device;  ///< called on run()'s thread, see `late`; may be empty
   std::stop_token stop;            ///< asks for the same clean stop as a signal, from any thread; may be empty
   std::function<void()> on_stuck;  ///< even a forced stop did not end in time: the caller may leave; may be empty
-  bool handle_signals = true;      ///< SIGINT and SIGTERM stop it; false: they are the embedding program's own
+  bool handle_signals = true;      ///< SIGINT and SIGTERM stop it, SIGUSR1 has the devices look at the sizes of their
+                                   ///< files; false: they are the embedding program's own
 };
 
-/// Builds the devices, then opens the transport, creates or attaches to them there, and serves until SIGINT, SIGTERM or
-/// `stop`, or until none is left: each may also be stopped, or handed over to another process.
-/// The devices are built first, so that a wrong path is reported also where there is no module. Existing devices are
-/// attached to when all else is ready, for their requests wait.
+/// Builds the devices, then opens the transport, creates or attaches to them there, or listens for their front ends,
+/// and serves until SIGINT, SIGTERM or `stop`, or until none is left: each may also be stopped, or handed over to
+/// another process. The devices are built first, so that a wrong path is reported also where there is no module.
+/// Existing devices are attached to when all else is ready, for their requests wait.
 ///
 /// Returns the exit status: 0 after a stop that finished all that was taken, or a hand-over; 1 otherwise.
 /// Throws std::system_error, or a type derived from std::exception, with one line for the user if set-up fails.

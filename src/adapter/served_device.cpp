@@ -79,6 +79,14 @@ void served_device::stop() {
   transport_->remove();
 }
 
+void served_device::look_again() {
+  try {
+    what_->look_again();
+  } catch (const std::exception& error) {
+    log_.warn("{}: {}", name_, error.what());
+  }
+}
+
 void served_device::force() {
   if (ended_) return;
   stopping_ = true;

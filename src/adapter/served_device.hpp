@@ -14,6 +14,7 @@
 #include "adapter/driver_wait.hpp"
 #include "adapter/kernel_transport.hpp"
 #include "adapter/run.hpp"
+#include "adapter/service.hpp"
 #include "adapter/worker.hpp"
 
 #include <spdlog/logger.h>
@@ -23,7 +24,6 @@
 
 #include <chrono>
 #include <exception>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,31 +31,27 @@
 
 namespace vloop::adapter {
 
-class served_device {
+class served_device final : public service {
  public:
-  struct listener {
-    std::function<void(const device_there&)> there;  // a driver took it, or none did in time, or another one later
-    std::function<void(std::exception_ptr)> ended;   // once, at the end; an exception if it could not be served
-  };
   using clock = std::chrono::steady_clock;
 
   // `attached`: when ATTACH was called, for a device that existed.
   // `drivers` is that of all devices of the process.
   served_device(asio::io_context& main, spdlog::logger& log, driver_wait& drivers, std::unique_ptr<device> what,
                 std::unique_ptr<kernel_device> transport, std::optional<clock::time_point> attached, listener tell);
-  ~served_device();
+  ~served_device() override;
   served_device(const served_device&) = delete;
   served_device& operator=(const served_device&) = delete;
 
-  // Each queue goes to one of the workers, beginning with number `first`.
-  void start(std::vector<std::unique_ptr<worker>>& workers, std::size_t first);
-  void stop();
-  void force();
+  void start(std::vector<std::unique_ptr<worker>>& workers, std::size_t first) override;
+  void stop() override;
+  void force() override;
+  void look_again() override;
 
-  bool ended() const { return ended_; }
-  bool taken_away() const { return taken_away_; }  // by `vloop stop --force`
-  std::size_t queue_count() const { return what_->describe().queues.size(); }
-  const std::string& name() const { return name_; }
+  bool ended() const override { return ended_; }
+  bool taken_away() const override { return taken_away_; }
+  std::size_t queue_count() const override { return what_->describe().queues.size(); }
+  const std::string& name() const override { return name_; }
 
  private:
   task<void> serve_queue(std::uint16_t index, loop& io);

@@ -133,7 +133,7 @@ std::uint64_t null_size(const std::string& path) {
 
 }  // namespace
 
-backing_file::backing_file(const std::string& path, bool read_only, direct_mode mode) {
+backing_file::backing_file(const std::string& path, bool read_only, direct_mode mode) : path_(path) {
   if (is_null_disk(path)) {
     bytes_ = null_size(path);
     access_ = "no file: nothing is read or written";
@@ -179,6 +179,13 @@ backing_file::backing_file(const std::string& path, bool read_only, direct_mode 
   if (bytes_ == 0) cannot("serve empty", path, ENODATA, "give it a size with: truncate -s 1G FILE");
   if (bytes_ < block_size_)
     cannot("serve", path, ENODATA, "it is smaller than one block of " + std::to_string(block_size_) + " bytes");
+}
+
+std::uint64_t backing_file::bytes_now() const {
+  if (!buffered_) return bytes_;  // there is no file
+  struct stat st {};
+  if (::fstat(buffered_.get(), &st) != 0) cannot("examine", path_, errno, "");
+  return size_of(path_, buffered_.get(), st);
 }
 
 file_description backing_file::describe() const {

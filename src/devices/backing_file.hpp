@@ -22,7 +22,8 @@ class backing_file {
   // do direct I/O.
   backing_file(const std::string& path, bool read_only, direct_mode mode);
 
-  std::uint64_t bytes() const { return bytes_; }            // its size now
+  std::uint64_t bytes() const { return bytes_; }            // its size when it was opened
+  std::uint64_t bytes_now() const;                          // its size now; throws setup_error
   std::uint32_t block_size() const { return block_size_; }  // smallest unit of access: 512, 1024, 2048 or 4096 bytes
   std::uint64_t identity() const { return identity_; }      // the same file gives the same number, as long as it exists
   const std::string& access() const { return access_; }     // one line: "direct I/O, ..." or "buffered I/O: why"
@@ -31,6 +32,7 @@ class backing_file {
   file_description describe() const;
 
  private:
+  std::string path_;
   owned_fd buffered_;
   owned_fd direct_;  // empty: buffered only
   std::uint64_t bytes_ = 0;

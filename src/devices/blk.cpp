@@ -34,8 +34,8 @@ constexpr std::uint64_t bit(unsigned feature) {
 }
 
 // The whole blocks of the file: what is left behind the last one cannot be addressed.
-std::uint64_t sectors_of(const backing_file& file) {
-  return file.bytes() / file.block_size() * file.block_size() / blk_sector_bytes;
+std::uint64_t sectors_of(const backing_file& file, std::uint64_t bytes) {
+  return bytes / file.block_size() * file.block_size() / blk_sector_bytes;
 }
 
 std::string made_up_serial(const backing_file& file) {
@@ -97,10 +97,20 @@ device_description describe(const blk_options& options, const backing_file& file
 
 blk::blk(const blk_options& options)
     : file_(options.path, options.read_only, direct_mode_of(options)),
-      limits_{.sectors = sectors_of(file_), .read_only = options.read_only},
+      options_(options),
+      sectors_(sectors_of(file_, file_.bytes())),
       serial_(options.serial.empty() ? made_up_serial(file_) : options.serial.substr(0, blk_id_bytes)),
-      description_(vloop::describe(options, file_, limits_.sectors)) {
+      description_(vloop::describe(options, file_, sectors_)) {
   assert(options.queues > 0 && options.queue_size > descriptors_besides_data);
+}
+
+// Requests that come before their driver knows of it are judged by the new size.
+void blk::look_again() {
+  const std::uint64_t now = sectors_of(file_, file_.bytes_now());
+  if (now == sectors_ || now == 0) return;
+  sectors_ = now;
+  if (log_) log_("the disk has " + std::to_string(now) + " sectors now");
+  if (tell_config_) tell_config_(config_of(options_, now, file_.block_size()));
 }
 
 void blk::start(std::uint64_t acked_features) {
@@ -119,7 +129,8 @@ task<void> blk::serve(queue& requests, loop&) {
 
 void blk::serve_one(queue& requests, request&& r, task_group& flushes) {
   using kind = blk_command::kind;
-  const auto command = parse_blk_request(r.header<blk_header>(), r.readable(), r.writable(), limits_);
+  const auto command = parse_blk_request(r.header<blk_header>(), r.readable(), r.writable(),
+                                         {.sectors = sectors_, .read_only = options_.read_only});
   switch (command.what) {
     case kind::read:
       return requests.answer(std::move(r), move_from(file_index_, command.offset, command.length), status_byte);

@@ -4,8 +4,12 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "devices/backing_file.hpp"
 #include "devices/blk_request.hpp"
@@ -32,15 +36,23 @@ class blk final : public device {
   const device_description& describe() const override { return description_; }
   void start(std::uint64_t acked_features) override;
   task<void> serve(queue& requests, loop& io) override;
+  void log_to(std::function<void(const std::string&)> log) override { log_ = std::move(log); }
+  void tell_config(std::function<void(std::vector<std::byte>)> tell) override { tell_config_ = std::move(tell); }
+
+  // The size of the disk is that of its file, larger or smaller.
+  void look_again() override;
 
  private:
   void serve_one(queue& requests, request&& r, task_group& flushes);
   task<void> flush(queue& requests, request r);
 
   const backing_file file_;
-  const blk_limits limits_;
+  const blk_options options_;
+  std::atomic<std::uint64_t> sectors_;  // of all threads
   const std::string serial_;
   device_description description_;
+  std::function<void(const std::string&)> log_;
+  std::function<void(std::vector<std::byte>)> tell_config_;
 
   // Set by start() on each queue's worker, to the same value, read by all; start() happens before serve() or with no
   // request taken.

@@ -80,6 +80,10 @@ class device {
   // before start().
   virtual void tell_config(std::function<void(std::vector<std::byte>)>) {}
 
+  // Something outside may have changed that it follows, such as the size of a file: looks, and tells the log and
+  // tell_config() what is new. Main thread.
+  virtual void look_again() {}
+
   // What it counted, one line each, for the log. After all serve() have ended.
   virtual std::vector<std::string> summary() const { return {}; }
 };

@@ -13,11 +13,10 @@
 #include <cstring>
 
 #include "runtime/setup_error.hpp"
+#include "vhost_user/socket_message.hpp"
 
 namespace vloop::vhost_user {
 namespace {
-
-constexpr std::size_t control_bytes = CMSG_SPACE(sizeof(int) * fds_max);
 
 std::string how_to_connect(int error) {
   if (error == ENOENT) return "start the daemon first";
@@ -25,19 +24,6 @@ std::string how_to_connect(int error) {
   if (error == EAGAIN) return "the daemon accepts no connection; it may have a front end already";
   if (error == EPROTOTYPE) return "it is no stream socket";
   return {};
-}
-
-// All descriptors of a message, owned at once: whatever is wrong with the rest, they are closed.
-void take_fds(msghdr& received, std::vector<owned_fd>& fds) {
-  for (cmsghdr* part = CMSG_FIRSTHDR(&received); part; part = CMSG_NXTHDR(&received, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
-      fds.emplace_back(fd);
-    }
-  }
 }
 
 bool would_wait(int error) {
@@ -91,30 +77,16 @@ void connection::send(const char* what, const message_header& header, std::span<
   std::copy(payload.begin(), payload.end(), bytes.begin() + sizeof header);
   std::span<std::byte> left = std::span(bytes).first(sizeof header + payload.size());
 
-  alignas(cmsghdr) std::array<char, control_bytes> control{};
   const auto until = deadline();
   while (!left.empty()) {
-    iovec piece{.iov_base = left.data(), .iov_len = left.size()};
-    msghdr out{};
-    out.msg_iov = &piece;
-    out.msg_iovlen = 1;
-    if (!fds.empty()) {
-      out.msg_control = control.data();
-      out.msg_controllen = CMSG_SPACE(fds.size_bytes());
-      cmsghdr* const part = CMSG_FIRSTHDR(&out);
-      part->cmsg_level = SOL_SOCKET;
-      part->cmsg_type = SCM_RIGHTS;
-      part->cmsg_len = CMSG_LEN(fds.size_bytes());
-      std::memcpy(CMSG_DATA(part), fds.data(), fds.size_bytes());
-    }
-    const ssize_t sent = ::sendmsg(socket_.get(), &out, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const std::ptrdiff_t sent = send_some(socket_.get(), left, fds);
     if (sent > 0) {
       left = left.subspan(static_cast<std::size_t>(sent));
       fds = {};  // they left with the first byte
-    } else if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+    } else if (sent == -EPIPE || sent == -ECONNRESET) {
       refuse(what, ECONNRESET, "it closed the connection");
-    } else if (sent < 0 && !would_wait(errno)) {
-      refuse(what, errno, "");
+    } else if (sent < 0 && !would_wait(static_cast<int>(-sent))) {
+      refuse(what, static_cast<int>(-sent), "");
     } else {
       wait_for(what, POLLOUT, until);
     }
@@ -124,23 +96,15 @@ void connection::send(const char* what, const message_header& header, std::span<
 void connection::receive_exactly(const char* what, std::span<std::byte> bytes, std::vector<owned_fd>& fds,
                                  clock::time_point until) {
   while (!bytes.empty()) {
-    alignas(cmsghdr) std::array<char, control_bytes> control{};
-    iovec piece{.iov_base = bytes.data(), .iov_len = bytes.size()};
-    msghdr in{};
-    in.msg_iov = &piece;
-    in.msg_iovlen = 1;
-    in.msg_control = control.data();
-    in.msg_controllen = control.size();
-    const ssize_t got = ::recvmsg(socket_.get(), &in, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (got >= 0) take_fds(in, fds);
-    if (got > 0 && (in.msg_flags & MSG_CTRUNC || fds.size() > fds_max))
-      refuse(what, EPROTO, "its message has more than " + std::to_string(fds_max) + " descriptors");
+    const std::ptrdiff_t got = receive_some(socket_.get(), bytes, fds);
     if (got > 0) {
       bytes = bytes.subspan(static_cast<std::size_t>(got));
-    } else if (got == 0 || errno == ECONNRESET) {
+    } else if (got == -EPROTO) {
+      refuse(what, EPROTO, "its message has more than " + std::to_string(fds_max) + " descriptors");
+    } else if (got == 0 || got == -ECONNRESET) {
       refuse(what, ECONNRESET, "it closed the connection");
-    } else if (!would_wait(errno)) {
-      refuse(what, errno, "");
+    } else if (!would_wait(static_cast<int>(-got))) {
+      refuse(what, static_cast<int>(-got), "");
     } else {
       wait_for(what, POLLIN, until);
     }

@@ -11,6 +11,12 @@ const char* to_string(request_code code) {
       return "SET_FEATURES";
     case request_code::set_owner:
       return "SET_OWNER";
+    case request_code::reset_owner:
+      return "RESET_OWNER";
+    case request_code::set_log_base:
+      return "SET_LOG_BASE";
+    case request_code::set_log_fd:
+      return "SET_LOG_FD";
     case request_code::set_mem_table:
       return "SET_MEM_TABLE";
     case request_code::set_vring_num:

@@ -13,12 +13,15 @@ namespace vloop::vhost_user {
 
 static_assert(std::endian::native == std::endian::little);
 
-// From us, the front end, to the daemon, the back end. Those that we know the meaning of.
+// From the front end to the back end. Those that we know the meaning of, whichever side we are.
 enum class request_code : std::uint32_t {
   get_features = 1,
   set_features = 2,
   set_owner = 3,
+  reset_owner = 4,
   set_mem_table = 5,
+  set_log_base = 6,
+  set_log_fd = 7,
   set_vring_num = 8,
   set_vring_addr = 9,
   set_vring_base = 10,
@@ -44,7 +47,7 @@ enum class request_code : std::uint32_t {
 };
 const char* to_string(request_code code);
 
-// From the daemon to us, on the back channel.
+// From the back end to the front end, on the back channel.
 enum class backend_code : std::uint32_t {
   config_changed = 2,
 };
@@ -145,5 +148,9 @@ constexpr std::uint64_t vring_index_mask = 0xff;
 constexpr std::uint64_t vring_without_fd = 0x100;
 
 constexpr std::size_t fds_max = 8;
+
+// Regions in one SET_MEM_TABLE, each with a descriptor.
+constexpr std::uint32_t memory_table_regions_max = 8;
+constexpr std::size_t memory_table_head_bytes = 8;  // their number and a padding; then the regions
 
 }  // namespace vloop::vhost_user

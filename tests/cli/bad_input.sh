@@ -94,6 +94,14 @@ refused 2 '--threads' recover 1 --threads 0
 # A mistake in the second device is found before the first one exists.
 refused 2 'queues=0' run --device blk=disk.img --device blk=disk.img,queues=0
 
+refused 2 '--listen' run --device rng --listen
+refused 2 'each its own listen=PATH' run --device rng --device rng --listen s.sock
+refused 2 'no descriptor' run --device rng --listen fd:0
+refused 2 'no mode' run --device rng,listen=s.sock,socket-mode=rw
+refused 2 'connected to again' run --device rng --listen s.sock --recoverable
+refused 2 'connect to the first' run --device vhost-user=a.sock,listen=b.sock
+refused 2 "no option 'listen'" recover 1 --device rng,listen=s.sock
+
 # The world: exit status 1. The backing is looked at before the module, so these hold on any host.
 refused 1 'missing.img.*No such file' run --device blk=missing.img
 refused 1 'directory' run --device blk=directory
@@ -102,6 +110,24 @@ refused 1 'pipe' run --device blk=pipe
 refused 1 '/dev/null' run --device blk=/dev/null
 refused 1 'missing-source.*No such file' run --device rng=missing-source
 refused 1 'directory' run --device rng=directory
+
+# What listens needs no module, but a place for its socket. The log comes before the line.
+refused_with_log() {
+  pattern=$1
+  shift
+  timeout 10 "$vloop" "$@" --log-level error > out 2> err
+  got=$?
+  if [ "$got" = 1 ] && [ ! -s out ] && [ "$(wc -l < err)" = 1 ] && grep -q -- "$pattern" err; then
+    echo "ok: vloop $*: $(cat err)"
+  else
+    echo "FAILED: vloop $*: status $got (want 1), with '$pattern':"
+    cat err out
+    failures=$((failures + 1))
+  fi
+}
+refused_with_log 'disk.img.*is no socket' run --device rng --listen disk.img
+refused_with_log 'folder has to be there' run --device rng --listen no-such-folder/s.sock
+refused_with_log 'descriptor 9' run --device rng --listen fd:9
 
 # Root reads everything, so an unreadable file needs another user.
 if [ "$(id -u)" != 0 ]; then
