@@ -45,6 +45,8 @@ device_request request_of(device_text text, std::optional<listen_options> listen
   }
   if (listens && text.kind == "vhost-user")
     throw usage_error("what another daemon serves over a socket is not served over a second one; connect to the first");
+  if (listens && std::ranges::find(text.options, "access", &device_option::name) != text.options.end())
+    throw usage_error("access is for drivers of this kernel; leave it out where front ends connect");
   const bool sized = std::ranges::find(text.options, "queue-size", &device_option::name) != text.options.end();
   if (listens && text.kind == "blk" && !sized) text.options.push_back({"queue-size", std::string(blk_queue_size)});
   return {.spec = device_spec_of(text), .listen = std::move(listens)};

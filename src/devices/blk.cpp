@@ -107,7 +107,11 @@ blk::blk(const blk_options& options)
 // Requests that come before their driver knows of it are judged by the new size.
 void blk::look_again() {
   const std::uint64_t now = sectors_of(file_, file_.bytes_now());
-  if (now == sectors_ || now == 0) return;
+  if (now == sectors_) return;
+  if (now == 0) {
+    if (log_) log_("nothing is left of the file; the disk keeps its size, and what is read there fails");
+    return;
+  }
   sectors_ = now;
   if (log_) log_("the disk has " + std::to_string(now) + " sectors now");
   if (tell_config_) tell_config_(config_of(options_, now, file_.block_size()));

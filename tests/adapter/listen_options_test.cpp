@@ -51,6 +51,7 @@ TEST_CASE("what cannot be meant is refused") {
   CHECK_THROWS_WITH(parsed("rng,listen=fd:3,socket-mode=660"), ContainsSubstring("needs a socket"));
   CHECK_THROWS_WITH(parsed("rng,listen=s,socket-mode=668"), ContainsSubstring("no mode"));
   CHECK_THROWS_WITH(parsed("rng,listen=s,socket-mode=1660"), ContainsSubstring("no mode"));
+  CHECK_THROWS_WITH(parsed("blk=d,access=window,listen=s"), ContainsSubstring("access is for drivers of this kernel"));
   CHECK_THROWS_WITH(parsed("vhost-user=a,listen=b"), ContainsSubstring("connect to the first"));
 }
 

@@ -7,6 +7,7 @@
 #include <catch2/generators/catch_generators_range.hpp>
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -450,6 +451,37 @@ TEST_CASE("a reset with writes under way leaves no answer of theirs behind") {
   const auto t = disk.read(0, 512);
   CHECK(disk.finish(t).ok());
   CHECK(disk.below().ring().used->idx == 1);
+}
+
+TEST_CASE("a disk whose file has another size serves to its new end once it has looked, and tells it") {
+  const transport& over = any_transport();
+  temporary_file file(disk_bytes);
+  blk device({.path = file.path()});
+  std::vector<std::uint64_t> told;
+  device.tell_config([&told](const std::vector<std::byte>& config) {
+    told.emplace_back();
+    std::memcpy(&told.back(), config.data(), sizeof told.back());
+  });
+  const auto rig = over.make(device, {});
+  blk_driver disk(rig->queue(0));
+  const std::uint64_t end = disk_bytes / sector;
+  const auto data = pattern(4096, 5);
+
+  REQUIRE(::truncate(file.path().c_str(), 2 * disk_bytes) == 0);
+  CHECK(disk.finish(disk.write(end, data)).status == VIRTIO_BLK_S_IOERR);
+  device.look_again();
+  CHECK(disk.finish(disk.write(end, data)).ok());
+  CHECK(disk.finish(disk.read(end, 4096)).data == data);
+
+  REQUIRE(::truncate(file.path().c_str(), disk_bytes / 2) == 0);
+  device.look_again();
+  device.look_again();
+  CHECK(disk.finish(disk.read(end, 4096)).status == VIRTIO_BLK_S_IOERR);
+  CHECK(disk.finish(disk.read(end / 2 - 8, 4096)).ok());
+
+  REQUIRE(::truncate(file.path().c_str(), 0) == 0);
+  device.look_again();
+  CHECK(told == std::vector<std::uint64_t>{2 * end, end / 2});
 }
 
 TEST_CASE("with spinning on, requests verify as without") {
