@@ -25,9 +25,18 @@ split_ring no_ring() {
 
 }  // namespace
 
-vhost_user_ring::vhost_user_ring(loop& io, const device_description& of, std::uint16_t index)
-    : io_(io), port_(io, memory_port_options{.index = index, .memory = &map_, .ring = no_ring(), .files = of.files}) {
-  port_.on_error([this](ring_error) { signals_.spawn(signal(error_)); });
+vhost_user_ring::vhost_user_ring(loop& io, const device_description& of, std::uint16_t index,
+                                 std::function<void(ring_error)> broken)
+    : io_(io),
+      broken_(std::move(broken)),
+      port_(io, memory_port_options{.index = index, .memory = &map_, .ring = no_ring(), .files = of.files}) {
+  port_.on_error([this](ring_error how) { driver_broke_it(how); });
+}
+
+// A driver that does so again and again shall not fill the log.
+void vhost_user_ring::driver_broke_it(ring_error how) {
+  if (!std::exchange(broke_it_, true)) broken_(how);
+  signals_.spawn(signal(error_));
 }
 
 void vhost_user_ring::set_memory(const std::vector<vhost_user::guest_region>& regions) {
@@ -82,6 +91,7 @@ task<void> vhost_user_ring::leave() {
   co_await forget();
   co_await signals_.join();
   error_.reset();
+  broke_it_ = false;
   co_await set_call(nullptr);
   set_memory({});
 }

@@ -47,7 +47,8 @@ struct vhost_user_ring_start {
 
 class vhost_user_ring {
  public:
-  vhost_user_ring(loop& io, const device_description& of, std::uint16_t index);
+  // `broken` is told what a driver did wrong, once for each front end, on the worker's thread.
+  vhost_user_ring(loop& io, const device_description& of, std::uint16_t index, std::function<void(ring_error)> broken);
   vhost_user_ring(const vhost_user_ring&) = delete;
   vhost_user_ring& operator=(const vhost_user_ring&) = delete;
 
@@ -80,8 +81,11 @@ class vhost_user_ring {
 
  private:
   task<void> signal(shared_fd fd);
+  void driver_broke_it(ring_error how);
 
   loop& io_;
+  const std::function<void(ring_error)> broken_;
+  bool broke_it_ = false;  // the front end that is there, and it was told
   memory_map map_;
   std::vector<vhost_user::guest_region> regions_;  // keeps mapped what is in map_
   shared_fd kick_;

@@ -110,7 +110,10 @@ task<void> vhost_user_server::serve_queue(std::size_t index, loop& io) {
   memory_port_counters counted;
   std::exception_ptr failure;
   try {
-    vhost_user_ring ring(io, what_->describe(), static_cast<std::uint16_t>(index));
+    vhost_user_ring ring(io, what_->describe(), static_cast<std::uint16_t>(index), [this, index](ring_error how) {
+      log_.warn("{}: queue {}: the driver broke its ring: {}; served again when it is set up anew", name_, index,
+                to_string(how));
+    });
     places_[index].ring = &ring;
     std::exception_ptr ended_by;
     try {

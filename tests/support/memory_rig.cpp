@@ -6,7 +6,7 @@
 
 #include "adapter/config_space.hpp"
 #include "runtime/task_group.hpp"
-#include "support/rig.hpp"
+#include "support/transports.hpp"
 
 namespace vloop::test {
 namespace {
@@ -147,12 +147,8 @@ class memory_rig final : public rig {
 
 }  // namespace
 
-const std::vector<transport>& transports() {
-  static const std::vector<transport> all{
-      {"in-process",
-       [](device& d, const rig_options& o) -> std::unique_ptr<rig> { return std::make_unique<memory_rig>(d, o); }},
-  };
-  return all;
+std::unique_ptr<rig> make_memory_rig(device& d, const rig_options& options) {
+  return std::make_unique<memory_rig>(d, options);
 }
 
 }  // namespace vloop::test

@@ -44,10 +44,10 @@ std::string new_path() {
 
 }  // namespace
 
-socket_server::socket_server(std::unique_ptr<device> served, unsigned workers)
+socket_server::socket_server(std::unique_ptr<device> served, unsigned workers, const loop_options& with)
     : path_(new_path()), sink_(std::make_shared<line_sink>()), log_("test", sink_), busy_(main_.get_executor()) {
   log_.set_level(spdlog::level::info);
-  for (unsigned i = 0; i < workers; ++i) workers_.push_back(std::make_unique<adapter::worker>(i, loop_options{}));
+  for (unsigned i = 0; i < workers; ++i) workers_.push_back(std::make_unique<adapter::worker>(i, with));
   server_ = std::make_unique<adapter::vhost_user_server>(
       main_, log_, std::move(served), adapter::listen_options{.path = path_},
       adapter::service::listener{.there = {}, .ended = [this](std::exception_ptr) { ended_.set_value(); }});

@@ -19,12 +19,13 @@
 #include "adapter/vhost_user_server.hpp"
 #include "adapter/worker.hpp"
 #include "devices/device.hpp"
+#include "runtime/loop.hpp"
 
 namespace vloop::test {
 
 class socket_server {
  public:
-  explicit socket_server(std::unique_ptr<device> served, unsigned workers = 1);
+  explicit socket_server(std::unique_ptr<device> served, unsigned workers = 1, const loop_options& with = {});
   ~socket_server() { stop(); }
   socket_server(const socket_server&) = delete;
   socket_server& operator=(const socket_server&) = delete;
