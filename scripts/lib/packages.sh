@@ -13,7 +13,7 @@ debug_kernel_packages=(bc bison flex libelf-dev)
 dkms_packages=(dkms pahole)
 vm_packages=(qemu-system-x86 qemu-system-common qemu-utils busybox-static fio e2fsprogs xfsprogs dosfstools evtest strace util-linux procps
   iproute2 dmsetup)
-check_packages=(git sparse shellcheck groff-base clang-format clang-19 libclang-rt-19-dev)
+check_packages=(git jq sparse shellcheck groff-base clang-format clang-19 libclang-rt-19-dev)
 fetch_packages=(ca-certificates debian-archive-keyring)
 
 package_installed() {
