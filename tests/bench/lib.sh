@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # What the scripts here share: a scratch folder, and what is expected of a run of `vloop bench`. Nothing here looks at how
 # fast something was.
-# Wants 'vloop': the program.
 
+: "${vloop:?the program, which whoever includes this has set}"
 scratch=$(mktemp -d "$PWD/bench-test.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch" || exit 1
