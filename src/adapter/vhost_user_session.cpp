@@ -34,7 +34,7 @@ using namespace std::chrono_literals;
 // For what a front end has begun to send, and for what it does not take.
 constexpr std::chrono::milliseconds rest_max = 5s;
 
-constexpr std::uint64_t offered_protocol_features =
+constexpr std::uint64_t our_protocol_features =
     bit(protocol_feature::mq) | bit(protocol_feature::reply_ack) | bit(protocol_feature::backend_req) |
     bit(protocol_feature::config) | bit(protocol_feature::inflight_shmfd) | bit(protocol_feature::reset_device) |
     bit(protocol_feature::configure_mem_slots) | bit(protocol_feature::status);
@@ -210,8 +210,8 @@ task<void> vhost_user_session::handle(message& m) {
       break;
     case request_code::set_protocol_features: {
       const auto wanted = payload_as<std::uint64_t>(m);
-      if (wanted & ~offered_protocol_features)
-        refuse(m, hexadecimal(wanted & ~offered_protocol_features) + " was not offered");
+      const std::uint64_t beyond = wanted & ~offered_protocol_features();
+      if (beyond) refuse(m, hexadecimal(beyond) + " was not offered");
       protocol_features_ = wanted;
       break;
     }
@@ -266,7 +266,7 @@ task<void> vhost_user_session::answer(const message& m) {
     case request_code::get_features:
       co_return co_await reply_number(m, offered());
     case request_code::get_protocol_features:
-      co_return co_await reply_number(m, offered_protocol_features);
+      co_return co_await reply_number(m, offered_protocol_features());
     case request_code::get_queue_num:
       co_return co_await reply_number(m, rings_.size());
     case request_code::get_max_mem_slots:
@@ -301,6 +301,11 @@ task<void> vhost_user_session::reply_number(const message& m, std::uint64_t valu
 std::uint64_t vhost_user_session::offered() const {
   return shown_.features | virtio_bit(VIRTIO_F_VERSION_1) | virtio_bit(VIRTIO_RING_F_EVENT_IDX) |
          virtio_bit(VIRTIO_RING_F_INDIRECT_DESC) | vhost_user::has_protocol_features;
+}
+
+// Some front ends warn of a configuration that they don't know how to read.
+std::uint64_t vhost_user_session::offered_protocol_features() const {
+  return config_.size() > 0 ? our_protocol_features : our_protocol_features & ~bit(protocol_feature::config);
 }
 
 task<void> vhost_user_session::set_features(const message& m) {

@@ -112,6 +112,7 @@ class vhost_user_session {
   [[noreturn]] static void refuse(const message& m, const std::string& why);
   bool has(vhost_user::protocol_feature feature) const { return (protocol_features_ & bit(feature)) != 0; }
   std::uint64_t offered() const;
+  std::uint64_t offered_protocol_features() const;
 
   const std::string& name_;
   spdlog::logger& log_;
