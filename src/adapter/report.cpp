@@ -48,7 +48,7 @@ std::string device_line(const device_there& device) {
 
 std::string device_json(const device_there& device) {
   return fmt::format(R"({{"device":{},"path":{},"id":{},"virtio":{},"node":{}}})", json_string(device.kind),
-                     json_string(device.label), json_string(device.id), json_string(device.virtio),
+                     json_string(device.label), json_or_null(device.id), json_or_null(device.virtio),
                      json_or_null(device.node));
 }
 

@@ -17,7 +17,7 @@ namespace vloop::adapter {
 std::string device_line(const device_there& device);
 
 /// {"device":"blk","path":"disk.img","id":"vloop0","virtio":"virtio0","node":"/dev/vda"}; node is null if there is
-/// none. A path that is not UTF-8 comes out as it is.
+/// none, id and virtio too of a device that listens, whose node is where. A path that is not UTF-8 comes out as it is.
 std::string device_json(const device_there& device);
 
 /// A table with a heading, or "no devices". No line break at the end.

@@ -56,6 +56,8 @@ TEST_CASE("the same as JSON, escaped") {
         R"({"device":"blk","path":"disk.img","id":"vloop3","virtio":"virtio0","node":"/dev/vda"})");
   CHECK(device_json({"blk", "a\"b\\c\n", "vloop3", "virtio0", ""}) ==
         R"({"device":"blk","path":"a\"b\\c\u000a","id":"vloop3","virtio":"virtio0","node":null})");
+  CHECK(device_json({"rng", "/dev/urandom", "", "", "rng.sock"}) ==
+        R"({"device":"rng","path":"/dev/urandom","id":null,"virtio":null,"node":"rng.sock"})");
 }
 
 TEST_CASE("the table of devices is aligned, and says when there is none") {
