@@ -91,6 +91,7 @@ void a_device_is_made_or_not() {
   const control module;
   each_failing("CREATE", [&] {
     auto shape = large_shape();
+    shape.arg.flags = VLOOP_CREATE_WINDOW;
     return opened(module.create(shape));
   });
   equal("CREATE after all that", opened([&] {

@@ -4,6 +4,7 @@
 #include "disk.hpp"
 #include "process.hpp"
 #include "user.hpp"
+#include "window.hpp"
 
 #include <linux/netlink.h>
 #include <poll.h>
@@ -66,6 +67,10 @@ void attributes_say_what_the_calls_say() {
   says(id, "queue_sizes", "64 128");
   says(id, "on_exit", "queue");
   says(id, "grace_ms", "1234");
+  says(id, "access", "mover");
+  const device other(with_window(rng_shape()));
+  says(other.id(), "access", "window");
+  equal("the flags of a device with a window", other.info().flags, VLOOP_CREATE_WINDOW);
   says(id, "recoveries", "0");
   says(id, "description", "a disk = \"of a test\"");
   says(id, "features", hex(info.features));
