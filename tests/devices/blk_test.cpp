@@ -4,7 +4,6 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
-#include <catch2/generators/catch_generators_range.hpp>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/any_transport.hpp"
 #include "support/rig.hpp"
 #include "support/temporary_file.hpp"
 
@@ -45,12 +45,6 @@ struct served_disk {
   std::optional<blk> device;
   std::unique_ptr<test::rig> rig;
 };
-
-const transport& any_transport() {
-  const auto i = GENERATE(range(std::size_t{0}, transports().size()));
-  INFO("over " << transports()[i].name);
-  return transports()[i];
-}
 
 file_description opened(const char* path, int flags) {
   const int fd = ::open(path, flags | O_CLOEXEC);

@@ -6,6 +6,7 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/generators/catch_generators_range.hpp>
 
+#include "support/matrix.hpp"
 #include "support/rig.hpp"
 
 namespace vloop::test {
@@ -14,6 +15,7 @@ namespace vloop::test {
 inline const transport& any_transport() {
   const auto i = GENERATE(range(std::size_t{0}, transports().size()));
   UNSCOPED_INFO("over " << transports()[i].name);
+  note_transport(transports()[i].name);
   return transports()[i];
 }
 
