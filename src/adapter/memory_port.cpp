@@ -345,9 +345,9 @@ void memory_port::broke(ring_error why) {
   state_ = state::broken;
   error_ = why;
   cancel_kick();
+  if (tell_error_) return tell_error_(why);
   spdlog::warn("queue {}: the driver broke its ring: {}; nothing more is taken until it resets the queue",
                options_.index, to_string(why));
-  if (tell_error_) tell_error_(why);
 }
 
 // ---- transfers ----

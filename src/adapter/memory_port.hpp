@@ -106,7 +106,7 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
 
   // What the driver did wrong, if that has ended the service; reset() and set_up() clear it.
   ring_error error() const { return error_; }
-  // Called when that happens, on the loop's thread.
+  // Called when that happens, on the loop's thread, instead of a line in the log.
   void on_error(std::function<void(ring_error)> tell) { tell_error_ = std::move(tell); }
   bool serving() const { return state_ == state::serving || state_ == state::broken; }
   const memory_port_counters& counters() const { return counters_; }

@@ -369,6 +369,9 @@ TEST_CASE("a driver that breaks its ring is told by the error descriptor, and ca
   vm.queue(0).kick();
   pollfd told{.fd = error.get(), .events = POLLIN, .revents = 0};
   CHECK(::poll(&told, 1, 20'000) == 1);
+  REQUIRE(server.warnings().size() == 1);
+  CHECK(server.warnings().front().find("queue 0: the driver broke its ring: the available index moved") !=
+        std::string::npos);
   vm.say().say(request_code::reset_device);
   vm.queue(0).reset();
   vm.say().set(request_code::set_features, vm.features());
