@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The vhost-user transport: the device behind a unix socket, as `vloop run --listen` serves it, and a front end of
 // ours.
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <cstring>
@@ -52,7 +53,8 @@ front_end_options options_for(const device_description& d, const rig_options& op
 class vhost_user_rig final : public rig {
  public:
   vhost_user_rig(device& d, const rig_options& options)
-      : server_(std::make_unique<borrowed>(d, options, worker_), 1, loop_options{.spin_limit = options.spin_limit}),
+      : queues_(static_cast<std::uint32_t>(d.describe().queues.size())),
+        server_(std::make_unique<borrowed>(d, options, worker_), 1, loop_options{.spin_limit = options.spin_limit}),
         vm_(server_.path(), options_for(d.describe(), options)) {
     vm_.set_up();
   }
@@ -60,28 +62,35 @@ class vhost_user_rig final : public rig {
 
   driver& queue(std::size_t index) override { return vm_.queue(index); }
 
+  // As a virtual machine monitor does: what is beyond any configuration space never becomes a message.
   std::vector<std::byte> read_config(std::size_t offset, std::size_t count) override {
-    auto payload = config_message(offset, count);
+    std::vector<std::byte> bytes(count);
+    if (offset >= vhost_user::config_bytes_max) return bytes;
+    auto payload = config_message(offset, std::min(count, vhost_user::config_bytes_max - offset));
     send(request_code::get_config, payload);
     const auto reply = vm_.say().link().receive("GET_CONFIG");
     if (reply.payload.size() != payload.size()) throw std::runtime_error("no such configuration");
-    return {reply.payload.begin() + sizeof(vhost_user::config_head), reply.payload.end()};
+    std::copy(reply.payload.begin() + sizeof(vhost_user::config_head), reply.payload.end(), bytes.begin());
+    return bytes;
   }
 
   void write_config(std::size_t offset, std::span<const std::byte> bytes) override {
-    auto payload = config_message(offset, bytes.size());
-    std::copy(bytes.begin(), bytes.end(), payload.begin() + sizeof(vhost_user::config_head));
+    if (offset >= vhost_user::config_bytes_max) return;
+    const auto sent = bytes.first(std::min(bytes.size(), vhost_user::config_bytes_max - offset));
+    auto payload = config_message(offset, sent.size());
+    std::copy(sent.begin(), sent.end(), payload.begin() + sizeof(vhost_user::config_head));
     send(request_code::set_config, payload);
   }
 
   void stop() override { server_.stop(); }
 
-  void reset(std::size_t index) override {
-    const auto number = static_cast<std::uint32_t>(index);
-    vm_.say().get_vring_base(number);
-    vm_.queue(index).reset();
+  // There is no word for one queue: the device is reset, and all of them are set up anew.
+  void reset(std::size_t) override {
+    vm_.say().say(request_code::reset_device);
     server_.forget_lines();
-    vm_.set_up_ring(number, 0);
+    for (std::uint32_t i = 0; i < queues_; ++i) vm_.queue(i).reset();
+    vm_.say().set(request_code::set_features, vm_.features());
+    for (std::uint32_t i = 0; i < queues_; ++i) vm_.set_up_ring(i, 0);
   }
 
   // A front end's messages are answered on that thread.
@@ -139,6 +148,7 @@ class vhost_user_rig final : public rig {
     return value;
   }
 
+  const std::uint32_t queues_;
   std::atomic<loop*> worker_{nullptr};
   socket_server server_;
   front_end vm_;
