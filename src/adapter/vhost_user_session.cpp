@@ -64,6 +64,13 @@ std::vector<std::byte> bytes_of(const T& value) {
 }
 
 // Anything else that is read or written as one could wait in ways that no eventfd does, or never.
+// io_uring has a thread of the kernel write to an eventfd that may wait, which takes longer than a small request. The
+// flag is the front end's too, whose reads should not wait either: other back ends set it as well.
+void write_without_waiting(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags >= 0 && (flags & O_NONBLOCK) == 0) ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 bool is_eventfd(int fd) {
   std::array<char, 64> name{};
   const std::string link = "/proc/self/fd/" + std::to_string(fd);
@@ -489,6 +496,7 @@ task<void> vhost_user_session::set_ring_fd(message& m) {
     co_return;
   }
   const bool is_call = vhost_user::code_of(m) == request_code::set_vring_call;
+  if (is_call && fd) write_without_waiting(fd->get());
   const ring_work work = [&fd, is_call](vhost_user_ring& ring) {
     if (is_call) return ring.set_call(fd);
     ring.set_error(fd);
