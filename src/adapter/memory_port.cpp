@@ -77,7 +77,7 @@ void memory_port::start() {
   state_ = state::serving;
   read_kick();
   // What came before the kick's read was there: looked at in the next turn, since devices may not be waiting yet.
-  io_.prepare(next_turn_, [](io_uring_sqe& entry) { io_uring_prep_nop(&entry); });
+  look_in_next_turn();
 }
 
 // While stopped nothing is under way: reset() waited for that.
@@ -302,21 +302,28 @@ bool memory_port::take_again() {
 }
 
 void memory_port::take_available() {
+  left_waiting_ = false;
   if (state_ != state::serving || !take_again()) return;
   used_.refuse_kicks();
   // One queue's worth in a turn: a driver that offers as fast as we answer must not keep the loop from its others.
   for (std::uint16_t bound = ring_.size; bound > 0; --bound) {
     const available_reader::head head = available_.take();
     if (head.error != ring_error::none) return broke(head.error);
-    if (head.some) {
-      if (!take(head.value) || state_ != state::serving) return;
-      continue;
-    }
-    used_.ask_for_kick(available_.next());
-    if (!available_.has_new()) return;
-    used_.refuse_kicks();
+    if (!head.some) return;
+    if (!take(head.value) || state_ != state::serving) return;
   }
+  look_in_next_turn();
+}
+
+void memory_port::look_in_next_turn() {
   if (!next_turn_.in_flight()) io_.prepare(next_turn_, [](io_uring_sqe& entry) { io_uring_prep_nop(&entry); });
+}
+
+// While the loop is awake it looks by itself, and a kick would cost its driver a system call for nothing.
+void memory_port::before_sleep() noexcept {
+  if (state_ != state::serving) return;
+  used_.ask_for_kick(available_.next());
+  if (available_.has_new()) look_in_next_turn();
 }
 
 bool memory_port::take(std::uint16_t head) {
@@ -504,9 +511,15 @@ void memory_port::give_back(slot& s, bool ok) {
 
 // ---- interrupts ----
 
-// All that was answered in a turn is shown and announced at once.
+// All that was answered in a turn is shown and announced at once. A loop that is too busy to look at its probes hears
+// of new requests one turn later.
 void memory_port::at_turn_end() noexcept {
   if (pushed_) publish();
+  if (!ready()) {
+    left_waiting_ = false;
+  } else if (std::exchange(left_waiting_, true)) {
+    look_in_next_turn();
+  }
 }
 
 void memory_port::publish() {

@@ -168,6 +168,7 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
   void leave(const request_id& id) override;
   void at_turn_end() noexcept override;
   bool ready() noexcept override { return state_ == state::serving && available_.has_new(); }
+  void before_sleep() noexcept override;
   void on_ready() noexcept override { take_available(); }
 
   void read_kick();
@@ -177,6 +178,7 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
   bool take_again();
   void take_available();
   void go_on_taking();
+  void look_in_next_turn();
   bool take(std::uint16_t head);
   void broke(ring_error why);
 
@@ -225,8 +227,9 @@ class memory_port final : private queue_port, private turn_hook, private idle_pr
   event* idle_ = nullptr;  // set when nothing is under way any more; lies in the frame that waits
 
   kick_read kick_;
-  plain kick_poll_;         // before the read, where that would not wait
-  bool kick_waits_ = true;  // the read itself waits: the descriptor has no O_NONBLOCK
+  plain kick_poll_;            // before the read, where that would not wait
+  bool left_waiting_ = false;  // a turn ended with something new in the ring
+  bool kick_waits_ = true;     // the read itself waits: the descriptor has no O_NONBLOCK
   plain cancel_;
   plain cancel_interrupt_;
   plain next_turn_;
