@@ -100,9 +100,10 @@ refused 1 'directory' raw=.
 refused 1 '/dev/null' raw=/dev/null
 
 # ---- a signal ends it with what was measured ----
+# Without --foreground a signal would come twice: to the program, and to its process group. The second one kills.
 
 for signal in INT:130 TERM:143; do
-  timeout -s "${signal%:*}" --preserve-status 3 "$vloop" bench --json raw=full.img --duration 20s --rounds 2 > out 2> err
+  timeout --foreground -s "${signal%:*}" --preserve-status 3 "$vloop" bench --json raw=full.img --duration 20s --rounds 2 > out 2> err
   got=$?
   if [ "$got" != "${signal#*:}" ] || [ -s err ]; then failed "SIG${signal%:*}: status $got: $(cat err)"; fi
   holds "SIG${signal%:*} ends it, and its round counts" '.signal > 0 and (.targets[0].rounds | length) == 1 and
