@@ -56,7 +56,7 @@ refused 1 'missing.img.*No such file' blk=missing.img
 
 # ---- a signal ends it with what was measured ----
 
-timeout -s INT --preserve-status 3 "$vloop" bench --json blk=null:1G --duration 20s --depth 4 > out 2> err
+timeout --foreground -s INT --preserve-status 3 "$vloop" bench --json blk=null:1G --duration 20s --depth 4 > out 2> err
 [ $? = 130 ] || failed "SIGINT: status is not 130: $(cat err)"
 holds 'SIGINT ends it, and its round counts' '.signal == 2 and .targets[0].requests > 0'
 
