@@ -104,7 +104,8 @@ row row_of(const figures& all, std::size_t number) {
     cells.push_back(microseconds(static_cast<double>(of.latency.percentile(percent))));
   cells.push_back(microseconds(static_cast<double>(of.latency.max())));
   const auto daemon = daemon_time(of);
-  cells.push_back(microseconds(process_time(of)->median) + (daemon ? "+" + microseconds(daemon->median) : ""));
+  cells.push_back(microseconds(process_time(of)->median));
+  if (daemon) cells.back() += fmt::format("+{}", microseconds(daemon->median));
   cells.push_back(fmt::format("{:.2f}", enters(of)->median));
   const auto ratio = ratio_to_base(all, number);
   cells.push_back(ratio ? fmt::format("{:.3f} ({:.3f}..{:.3f}){}", ratio->median, ratio->least, ratio->most,
@@ -161,7 +162,10 @@ std::string json_of_target(const figures& all, std::size_t number) {
     bytes = spread{.median = speed->median * block, .least = speed->least * block, .most = speed->most * block};
   }
   std::string rounds;
-  for (const auto& one : of.rounds) rounds += (rounds.empty() ? "" : ",") + json_of(one);
+  for (const auto& one : of.rounds) {
+    if (!rounds.empty()) rounds += ',';
+    rounds += json_of(one);
+  }
   return fmt::format(R"({{"target":{},"requests":{},"iops":{},"bytes_per_second":{},)"
                      R"("latency_ns":{{"p50":{},"p99":{},"p99_9":{},"max":{}}},)"
                      R"("process_time_ns_per_request":{},"daemon_time_ns_per_request":{},"enters_per_request":{},)"
@@ -201,7 +205,10 @@ std::string report_text(const figures& all) {
 std::string report_json(const figures& all) {
   const options& o = all.asked;
   std::string targets;
-  for (std::size_t i = 0; i < all.targets.size(); ++i) targets += (i ? "," : "") + json_of_target(all, i);
+  for (std::size_t i = 0; i < all.targets.size(); ++i) {
+    if (i > 0) targets += ',';
+    targets += json_of_target(all, i);
+  }
   return fmt::format(
       R"({{"pattern":{},"block_bytes":{},"depth":{},"queues":{},"rounds":{},"duration_ms":{},"count":{},)"
       R"("warm_up_ms":{},"seed":{},"span_bytes":{},"verify":{},"base":{},"signal":{},"targets":[{}]}})",
