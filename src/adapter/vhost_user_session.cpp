@@ -7,7 +7,7 @@
 #include <linux/virtio_config.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -78,9 +78,11 @@ bool is_eventfd(int fd) {
   return length < 0 || std::string_view(name.data(), static_cast<std::size_t>(length)) == "anon_inode:[eventfd]";
 }
 
+// A question that no file system answers, which could take its time.
 bool is_socket(int fd) {
-  struct stat what {};
-  return ::fstat(fd, &what) == 0 && S_ISSOCK(what.st_mode);
+  int type = 0;
+  socklen_t size = sizeof type;
+  return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
 }
 
 // Sealed, so that the front end can keep it and hand it back, but not make it smaller under us.

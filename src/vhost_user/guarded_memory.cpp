@@ -3,6 +3,7 @@
 // memory whose owner is gone. So a fault in it finds it in its place, and the handler needs no lock.
 #include "vhost_user/guarded_memory.hpp"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -85,9 +86,12 @@ std::size_t take_place() {
 }
 
 void check_file(const char* what, int fd, std::uint64_t offset, std::uint64_t size) {
+  // The first question is answered by the kernel alone. Whose answers and pages come from another process (FUSE) could
+  // hold us up for as long as that likes.
+  if (::fcntl(fd, F_GET_SEALS) < 0)
+    throw setup_error(EPROTO, what, "its descriptor is not of memory: a memfd, or a file of tmpfs or hugetlbfs");
   struct stat file {};
   if (::fstat(fd, &file) != 0) throw setup_error(errno, what);
-  if (!S_ISREG(file.st_mode)) throw setup_error(EPROTO, what, "its descriptor is not of a file such as a memfd");
   const auto there = static_cast<std::uint64_t>(file.st_size);
   if (size == 0 || offset > there || size > there - offset)
     throw setup_error(EPROTO, what,

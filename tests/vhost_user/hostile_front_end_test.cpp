@@ -382,7 +382,16 @@ TEST_CASE("memory that is no file") {
         const lent event(::eventfd(0, EFD_CLOEXEC));
         send_table(vm, {.regions = {{{.size = 4096}}}}, 1, event.one());
       },
-      "not of a file");
+      "not of memory");
+}
+TEST_CASE("memory that is a file of a file system, which could let its pages be waited for") {
+  ends(
+      after::negotiation,
+      [](auto& vm) {
+        const lent program(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+        send_table(vm, {.regions = {{{.size = 4096}}}}, 1, program.one());
+      },
+      "not of memory");
 }
 TEST_CASE("memory that may not be written") {
   ends(
