@@ -78,7 +78,7 @@ ring_mode make_ring(io_uring& ring, const loop_options& options) {
 // came tell.
 std::atomic<unsigned> rings_gone{0};
 
-// How many turns may pass, all of them with work that probes showed, until each probe asks the kernel all the same.
+// How many turns may pass, all of them with work, until each probe is looked at and asks the kernel all the same.
 constexpr std::uint64_t turns_between_asking = 64;
 
 // The ring's own state is broken: nothing that was submitted can be trusted to end.
@@ -176,6 +176,7 @@ void loop::turn() noexcept {
   ++counters_.turns;
   run_hooks();
   if (!to_tell_.empty() || has_completions()) {
+    ask_now_and_then();
     enter(0);
   } else if (spin_.on() && !probes_.empty()) {
     spin_then_wait();
@@ -221,9 +222,15 @@ void loop::spin_then_wait() noexcept {
   }
   if (!found) return;
   ++counters_.spins_paid;
-  // A loop that never sleeps must still hear what no probe shows.
-  if (counters_.turns % turns_between_asking == 0) prepare_sleep();
+  ask_now_and_then();
   enter(0);
+}
+
+// A loop that never sleeps must still hear what no probe shows, and one that completions keep busy what probes do.
+void loop::ask_now_and_then() noexcept {
+  if (counters_.turns % turns_between_asking != 0) return;
+  look_at_probes();
+  prepare_sleep();
 }
 
 bool loop::look() noexcept {
@@ -254,9 +261,18 @@ bool loop::has_completions() const noexcept {
 }
 
 // Deferred ones, or such that had no room in the completion ring: entering the kernel brings them.
+//
+// The kernel raises the flag of deferred ones after it has queued them (io_req_local_work_add), by when this thread may
+// have had them already. Then it stays up, and nothing lowers it before others come: a loop that believed it would
+// never sleep nor look at its probes again. So it is not believed where asking has brought nothing; sleeping asks as
+// well.
 bool loop::kernel_has_completions() const noexcept {
   const unsigned flags = IO_URING_READ_ONCE(*ring_.sq.kflags);
-  return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+  return (flags & IORING_SQ_CQ_OVERFLOW) != 0 || (flag_is_up() && !flag_is_stale_);
+}
+
+bool loop::flag_is_up() const noexcept {
+  return (IO_URING_READ_ONCE(*ring_.sq.kflags) & IORING_SQ_TASKRUN) != 0;
 }
 
 // Submits what is prepared, lets deferred completions run, and sleeps until `wait_for` completions are there.
@@ -264,8 +280,10 @@ void loop::enter(unsigned wait_for) noexcept {
   const unsigned prepared = io_uring_sq_ready(&ring_);
   if (wait_for == 0 && prepared == 0 && !kernel_has_completions()) return;
   ++counters_.enters;
+  const bool asks = flag_is_up();  // liburing asks for deferred completions where it is
   const int result = wait_for > 0 ? io_uring_submit_and_wait(&ring_, wait_for) : io_uring_submit(&ring_);
   check_entered(result);
+  flag_is_stale_ = asks && io_uring_cq_ready(&ring_) == 0 && flag_is_up();
 }
 
 void loop::check_entered(int result) noexcept {

@@ -198,8 +198,10 @@ class loop {
   bool yield_and_look() noexcept;
   bool look_at_probes() noexcept;
   void prepare_sleep() noexcept;
+  void ask_now_and_then() noexcept;
   [[nodiscard]] bool has_completions() const noexcept;
   [[nodiscard]] bool kernel_has_completions() const noexcept;
+  [[nodiscard]] bool flag_is_up() const noexcept;
   void enter(unsigned wait_for) noexcept;
   void check_entered(int result) noexcept;
   void collect() noexcept;
@@ -216,7 +218,8 @@ class loop {
   int wake_fd_ = -1;
   wake_read wake_;
   inbox inbox_;
-  std::size_t in_flight_ = 0;  // completions that wait for the kernel or to be told
+  bool flag_is_stale_ = false;  // IORING_SQ_TASKRUN is up, though asking brought nothing
+  std::size_t in_flight_ = 0;   // completions that wait for the kernel or to be told
   told_list to_tell_;
   std::vector<int> free_slots_;
   intrusive_list<turn_hook> hooks_;

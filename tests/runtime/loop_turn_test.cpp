@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 // The turn: hooks before the submission, probes before sleep, operations that others prepare.
 #include <array>
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <chrono>
+#include <cinttypes>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -310,4 +316,65 @@ TEST_CASE("probes are asked to prepare for sleep now and then by a loop that nev
   io.add_probe(probe);
   io.run(until(done));
   CHECK(probe.asked >= 10);
+}
+
+TEST_CASE("probes are looked at and asked now and then by a loop that completions keep busy") {
+  loop io(spinning(1ms, any_mode()));
+  busy_probe probe(1);
+  io.add_probe(probe);
+  io.run(turns(io, 1000));
+  CHECK(probe.hits == 1);
+  CHECK(probe.asked >= 10);
+}
+
+namespace {
+
+// Where the flags of a ring's submission queue lie in its mapping, which is the same for all rings.
+unsigned flags_offset() {
+  io_uring ring{};
+  io_uring_params params{};
+  if (io_uring_queue_init_params(1, &ring, &params) != 0) throw std::runtime_error("no ring");
+  io_uring_queue_exit(&ring);
+  return params.sq_off.flags;
+}
+
+// Says in every ring of this process that there is work to be asked for. The kernel does so itself now and then: it
+// raises the flag after it has put the work where a thread can find it, which may be after that has done it.
+int raise_stale_flags() {
+  const unsigned offset = flags_offset();
+  std::ifstream maps("/proc/self/maps");
+  int raised = 0;
+  for (std::string line; std::getline(maps, line);) {
+    std::uint64_t begin = 0, end = 0, at = 0;
+    if (line.find("anon_inode:[io_uring]") == std::string::npos) continue;
+    if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64, &begin, &end, &at) != 3 || at != 0) continue;
+    auto& flags = *reinterpret_cast<unsigned*>(static_cast<std::uintptr_t>(begin) + offset);
+    std::atomic_ref(flags).fetch_or(IORING_SQ_TASKRUN);
+    ++raised;
+  }
+  return raised;
+}
+
+std::chrono::nanoseconds thread_time() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+task<void> sleep_with_stale_flags(loop& io, int& raised, std::chrono::nanoseconds& used) {
+  raised = raise_stale_flags();
+  const auto before = thread_time();
+  co_await io.sleep(1s);
+  used = thread_time() - before;
+}
+
+}  // namespace
+
+TEST_CASE("a ring that says for ever that there is work does not keep a loop from sleeping") {
+  loop io(spinning(1ms, any_mode()));
+  int raised = 0;
+  std::chrono::nanoseconds used{};
+  io.run(sleep_with_stale_flags(io, raised, used));
+  REQUIRE(raised == 1);
+  CHECK(used < 200ms);
 }
