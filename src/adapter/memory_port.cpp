@@ -16,13 +16,6 @@
 namespace vloop::adapter {
 namespace {
 
-// The kernel reads our segments as iovecs.
-static_assert(sizeof(segment) == sizeof(iovec) && offsetof(segment, base) == offsetof(iovec, iov_base) &&
-              offsetof(segment, length) == offsetof(iovec, iov_len));
-const iovec* as_iovecs(std::span<const segment> pieces) {
-  return reinterpret_cast<const iovec*>(pieces.data());
-}
-
 // How often a ring is looked at whose driver does not kick.
 constexpr std::chrono::nanoseconds look_interval = std::chrono::milliseconds(1);
 

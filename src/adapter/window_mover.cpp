@@ -7,18 +7,10 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
-#include <cstddef>
 #include <utility>
 
 namespace vloop::adapter {
 namespace {
-
-// The kernel reads our segments as iovecs.
-static_assert(sizeof(segment) == sizeof(iovec) && offsetof(segment, base) == offsetof(iovec, iov_base) &&
-              offsetof(segment, length) == offsetof(iovec, iov_len));
-const iovec* as_iovecs(std::span<const segment> pieces) {
-  return reinterpret_cast<const iovec*>(pieces.data());
-}
 
 bool uses_file(verb what) {
   return what == verb::file_to_request || what == verb::request_to_file;

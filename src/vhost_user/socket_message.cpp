@@ -14,6 +14,7 @@ namespace vloop::vhost_user {
 namespace {
 
 constexpr std::size_t control_bytes = CMSG_SPACE(sizeof(int) * fds_max);
+constexpr std::size_t kernel_fds_max = 253;  // SCM_MAX_FD: more do not leave
 
 void take_fds(msghdr& received, std::vector<owned_fd>& fds) {
   for (cmsghdr* part = CMSG_FIRSTHDR(&received); part; part = CMSG_NXTHDR(&received, part)) {
@@ -45,8 +46,8 @@ std::ptrdiff_t receive_some(int socket, std::span<std::byte> bytes, std::vector<
 }
 
 std::ptrdiff_t send_some(int socket, std::span<const std::byte> bytes, std::span<const int> fds) {
-  assert(fds.size() <= fds_max);
-  alignas(cmsghdr) std::array<char, control_bytes> control{};
+  assert(fds.size() <= kernel_fds_max);
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kernel_fds_max)> control{};
   iovec piece{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
   msghdr out{};
   out.msg_iov = &piece;

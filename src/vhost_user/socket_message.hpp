@@ -14,7 +14,7 @@ namespace vloop::vhost_user {
 // descriptors that came are owned, whatever is wrong with the rest; more than fds_max of them are -EPROTO.
 std::ptrdiff_t receive_some(int socket, std::span<std::byte> bytes, std::vector<owned_fd>& fds);
 
-// Descriptors go with the first byte. Never SIGPIPE.
+// Descriptors, 253 at most, go with the first byte. Never SIGPIPE.
 std::ptrdiff_t send_some(int socket, std::span<const std::byte> bytes, std::span<const int> fds);
 
 }  // namespace vloop::vhost_user

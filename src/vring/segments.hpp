@@ -2,6 +2,8 @@
 // Parts of a request's memory: ranges of its segments, in bytes.
 #pragma once
 
+#include <sys/uio.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +12,13 @@
 #include "vring/chain.hpp"
 
 namespace vloop {
+
+// The kernel reads our segments as iovecs.
+static_assert(sizeof(segment) == sizeof(iovec) && offsetof(segment, base) == offsetof(iovec, iov_base) &&
+              offsetof(segment, length) == offsetof(iovec, iov_len));
+inline const iovec* as_iovecs(std::span<const segment> pieces) {
+  return reinterpret_cast<const iovec*>(pieces.data());
+}
 
 // Calls visit(bytes) for each piece of [skip, skip + length) of `segments`, in order.
 template <class Visit>

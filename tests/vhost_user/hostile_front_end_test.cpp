@@ -21,6 +21,7 @@
 #include "support/front_end.hpp"
 #include "support/socket_server.hpp"
 #include "support/temporary_file.hpp"
+#include "vhost_user/socket_message.hpp"
 
 namespace vloop::test {
 namespace {
@@ -58,21 +59,7 @@ void send_raw(front_end& vm, const message_header& header, std::span<const std::
               std::span<const int> fds = {}) {
   std::vector<std::byte> all = bytes_of(header);
   all.insert(all.end(), payload.begin(), payload.end());
-  std::vector<char> control(CMSG_SPACE(fds.size_bytes()) + 1);
-  iovec piece{.iov_base = all.data(), .iov_len = all.size()};
-  msghdr out{};
-  out.msg_iov = &piece;
-  out.msg_iovlen = 1;
-  if (!fds.empty()) {
-    out.msg_control = control.data();
-    out.msg_controllen = CMSG_SPACE(fds.size_bytes());
-    cmsghdr* const part = CMSG_FIRSTHDR(&out);
-    part->cmsg_level = SOL_SOCKET;
-    part->cmsg_type = SCM_RIGHTS;
-    part->cmsg_len = CMSG_LEN(fds.size_bytes());
-    std::memcpy(CMSG_DATA(part), fds.data(), fds.size_bytes());
-  }
-  CHECK(::sendmsg(vm.say().link().fd(), &out, MSG_NOSIGNAL) == static_cast<ssize_t>(all.size()));
+  CHECK(vhost_user::send_some(vm.say().link().fd(), all, fds) == static_cast<std::ptrdiff_t>(all.size()));
 }
 
 void send(front_end& vm, request_code code, std::span<const std::byte> payload, std::span<const int> fds = {}) {
