@@ -229,6 +229,7 @@ void loop::spin_then_wait() noexcept {
 // A loop that never sleeps must still hear what no probe shows, and one that completions keep busy what probes do.
 void loop::ask_now_and_then() noexcept {
   if (counters_.turns % turns_between_asking != 0) return;
+  flag_is_stale_ = false;  // what came since would not have raised it
   look_at_probes();
   prepare_sleep();
 }

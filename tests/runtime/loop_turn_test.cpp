@@ -378,3 +378,32 @@ TEST_CASE("a ring that says for ever that there is work does not keep a loop fro
   REQUIRE(raised == 1);
   CHECK(used < 200ms);
 }
+
+namespace {
+
+task<void> raise_and_wait(int& raised, event& done) {
+  raised = raise_stale_flags();
+  co_await done.wait();
+}
+
+}  // namespace
+
+TEST_CASE("a loop that probes keep busy hears of a post though its ring says for ever that there is work") {
+  loop io(spinning(1ms, any_mode()));
+  event done;
+  busy_probe probe(20'000'000);  // so many that the test would take some seconds without the post
+  probe.done = &done;
+  io.add_probe(probe);
+  int raised = 0;
+  std::thread poster([&io, &done, &probe] {
+    std::this_thread::sleep_for(20ms);
+    io.post([&done, &probe] {
+      probe.done = nullptr;
+      done.set();
+    });
+  });
+  io.run(raise_and_wait(raised, done));
+  poster.join();
+  CHECK(raised == 1);
+  CHECK(probe.done == nullptr);
+}
